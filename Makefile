@@ -1,0 +1,40 @@
+# Shoal: `make demo` and `make test` are the two commands; both make their own virtual environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test campaign lint types check lock clean
+
+help: ## show the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): requirements/dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Shoal needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	@echo "making the virtual environment in $(VENV) (about a minute, once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for your own video)
+	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
+
+test: $(STAMP) check ## everything that is fast: lint, types, unit, integration, end to end
+	@$(BIN)/python -m pytest -n 2 tests
+
+check: $(STAMP) lint types
+
+lint: $(STAMP) ## ruff
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP) ## mypy, strict
+	@$(BIN)/mypy layers/shoal/shoal worker/shoal_worker local/shoal_local cli/shoal_cli detector/shoal_detector
+
+lock: ## write the lock file again from requirements/*.in (needs uv)
+	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --override requirements/overrides.txt requirements/dev.in -o requirements/dev.lock
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) .venv-sam demo-output .aws-sam .shoal node_modules
