@@ -1,0 +1,82 @@
+"""The specification of a deployment: clean names out, the seeds' spellings accepted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, EmailStr, Field, model_validator
+
+from shoal.contracts.names import DeploymentName, ModelName, S3Uri
+
+MINIMUM_ROOT_VOLUME_GIB = 30
+"""The ECS GPU AMI's root snapshot; EC2 refuses a smaller volume."""
+
+Serves = Literal["queue", "endpoint"]
+Compute = Literal["ec2-gpu", "fargate-cpu"]
+
+
+def _either(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class DeploymentSpec(BaseModel):
+    """What a person asks for. Emitted with clean names only (``by_alias`` stays off)."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, frozen=True)
+
+    name: DeploymentName = Field(validation_alias=_either("name", "StackName", "registry-name"))
+    comment: str = Field("", max_length=500, validation_alias=_either("comment", "Comment"))
+    serves: tuple[Serves, ...] = ("queue",)
+    compute: Compute = "ec2-gpu"
+
+    model_location: S3Uri | None = None
+    registered_model: ModelName | None = None
+    model_version: Annotated[int, Field(ge=1)] | None = Field(
+        None, validation_alias=_either("model_version", "model-version")
+    )
+    image_version: str | None = Field(
+        None, max_length=128, validation_alias=_either("image_version", "ecr-version")
+    )
+    image: str | None = Field(None, max_length=400, validation_alias=_either("image", "ContainerImage"))
+    task_family: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,64}$", validation_alias=_either("task_family", "TaskDefinition")
+    )
+    track_config: S3Uri | None = None
+    args: str = Field("", max_length=2000)
+
+    instance_type: str = Field("g5.xlarge", pattern=r"^[a-z0-9-]+\.[a-z0-9]+$")
+    fleet_size: int = Field(1, ge=1, le=100, validation_alias=_either("fleet_size", "FleetSize"))
+    root_volume_gib: int = Field(
+        100, ge=1, le=16384, validation_alias=_either("root_volume_gib", "BlockDeviceVolumeGBRoot")
+    )
+    cpu: int = Field(2048, ge=256, le=16384, description="CPU units, 1024 for a vCPU")
+    memory_mib: int = Field(8192, ge=512, le=122880)
+    timeout_hours: float = Field(
+        2.0, gt=0, le=11.5, validation_alias=_either("timeout_hours", "TimeoutHours")
+    )
+    notify: tuple[EmailStr, ...] = Field((), max_length=10)
+
+    @model_validator(mode="after")
+    def _has_a_model(self) -> DeploymentSpec:
+        if not self.serves:
+            raise ValueError("serves: name at least one of queue, endpoint")
+        if self.model_location is None and self.registered_model is None:
+            raise ValueError("model_location or registered_model: name the model to deploy")
+        return self
+
+    @property
+    def has_endpoint(self) -> bool:
+        return "endpoint" in self.serves
+
+    @property
+    def has_queue(self) -> bool:
+        return "queue" in self.serves
+
+
+class Adjustment(BaseModel):
+    """A value that was changed on the way in, and why; listed in the response."""
+
+    field: str
+    given: str
+    used: str
+    reason: str
