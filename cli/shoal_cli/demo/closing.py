@@ -1,0 +1,66 @@
+"""The end of the demo: the proof that nothing is left, and where to look."""
+
+from __future__ import annotations
+
+import json
+
+from shoal_cli.console import console
+from shoal_cli.demo import path
+from shoal_cli.demo.stage import MODEL, Stage
+from shoal_cli.errors import CliError
+
+
+class ResourcesLeft(CliError):
+    """The deletion said DELETED, and the account disagrees."""
+
+    exit_code = 8
+
+
+def prove_empty(stage: Stage) -> None:
+    """Compare the account with itself before the deployment, below the API.
+
+    Raises:
+        ResourcesLeft: naming each.
+    """
+    text = path.as_text(path.executions(stage.connection))
+    (stage.output / "state-machine.txt").write_text(text)
+    before = {tuple(entry) for entry in stage.before}
+    left = [entry for entry in stage.inventory() if tuple(entry) not in before and not _is_kept(entry)]
+    (stage.output / "left.json").write_text(json.dumps(left, indent=2) + "\n")
+    if left:
+        raise ResourcesLeft(f"{len(left)} resources left", "\n".join(" ".join(entry) for entry in left))
+
+
+def _is_kept(entry: list[str]) -> bool:
+    """What a person keeps on purpose: the registered model, the videos, the results, the record of it all."""
+    service, kind, name = entry[:3]
+    if service == "s3" and kind == "object":
+        return name.split("/", 1)[-1].startswith(("videos/", "tracks/", f"models/{MODEL}/"))
+    return (service, kind) in _RECORDS
+
+
+_RECORDS = {
+    ("dynamodb", "item"),
+    ("stepfunctions", "execution"),
+    ("ses", "message"),
+    ("logs", "stream"),
+    ("logs", "event"),
+}
+
+
+def print_summary(stage: Stage, seconds: float) -> None:
+    """What was done and where to look; the last line is the one that counts."""
+    frames = sum(int(job["frames"]) for job in stage.jobs)
+    tracks = sum(int(job["tracks"]) for job in stage.jobs)
+    rows = {
+        "archives": ", ".join(str(archive) for archive in stage.archives),
+        "annotated video": str(stage.output / "annotated"),
+        "trajectories": str(stage.output / "trajectories"),
+        "e-mails": str(stage.output / "email"),
+        "state machines": str(stage.output / "state-machine.txt"),
+        "what was created": str(stage.output / "stacks"),
+    }
+    console.print(f"\n{len(stage.jobs)} videos, {frames} frames, {tracks} tracks, {seconds:.0f} s in all")
+    for name, where in rows.items():
+        console.print(f"  {name:<17} {where}", soft_wrap=True)
+    console.print("0 resources left")
