@@ -1,0 +1,60 @@
+"""What the deployments table answers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from shoal.contracts.deployment import Adjustment, DeploymentSpec
+from shoal.contracts.status import DeploymentStatus
+
+
+class Claim(BaseModel):
+    """Who may work: ``revision`` names the specification, ``generation`` the writer.
+
+    ``created`` is False when the same specification is being deployed or is ready: nothing was changed.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: int
+    generation: int
+    created: bool = True
+
+
+class Deployment(BaseModel):
+    """One deployment as the table keeps it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    status: DeploymentStatus
+    reason: str = ""
+    revision: int
+    generation: int
+    spec: DeploymentSpec
+    adjustments: list[Adjustment] = []
+    endpoint: str | None = None
+    queue_url: str | None = None
+    execution_arn: str | None = None
+    created_at: str = ""
+    updated_at: str = ""
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any]) -> Deployment:
+        """The item of the table; ``spec`` and ``adjustments`` are JSON text there."""
+        texts = {"spec": json.loads(item["spec"]), "adjustments": json.loads(item.get("adjustments", "[]"))}
+        return cls.model_validate(item | texts)
+
+
+class Event(BaseModel):
+    """One line of a deployment's history."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    time: str
+    actor: str
+    status: str
+    reason: str = ""

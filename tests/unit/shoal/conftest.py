@@ -1,0 +1,111 @@
+"""A small account on moto: tables, network, balancer, roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import boto3
+import pytest
+from moto import mock_aws
+from shoal.aws import client
+from shoal.settings import settings
+
+REGION = "us-west-2"
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing but the deployments table."""
+    with _mocked(monkeypatch):
+        _make_table()
+        _enter(monkeypatch, {"DEPLOYMENTS_TABLE": "deployments"})
+        yield
+    settings.cache_clear()
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The environment variables of a step function, with everything they name in place."""
+    with _mocked(monkeypatch):
+        variables = _furnish()
+        _enter(monkeypatch, variables)
+        yield variables
+    settings.cache_clear()
+
+
+@contextmanager
+def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(key, "testing")
+    for key in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.setenv(key, REGION)
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+    with mock_aws():
+        client.cache_clear()
+        yield
+    client.cache_clear()
+
+
+def _enter(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for key, value in variables.items():
+        monkeypatch.setenv(key, value)
+    settings.cache_clear()
+
+
+def _furnish() -> dict[str, str]:
+    ec2 = boto3.client("ec2", REGION)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
+            "Subnet"
+        ]["SubnetId"]
+        for n, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="instances", Description="instances", VpcId=vpc)["GroupId"]
+    balancer = boto3.client("elbv2", REGION).create_load_balancer(
+        Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
+    )["LoadBalancers"][0]
+    _make_table()
+    roles = "arn:aws:iam::123456789012:role"
+    return {
+        "SHOAL_ENVIRONMENT": "dev",
+        "DEPLOYMENTS_TABLE": "deployments",
+        "DATA_BUCKET": "shoal-data",
+        "VPC_ID": vpc,
+        "SUBNET_IDS": ",".join(subnets),
+        "INSTANCE_SECURITY_GROUP": group,
+        "LOAD_BALANCER_ARN": balancer["LoadBalancerArn"],
+        "LOAD_BALANCER_DNS_NAME": balancer["DNSName"],
+        "PORT_RANGE": "5001-5003",
+        "TASK_ROLE_ARN": f"{roles}/task",
+        "EXECUTION_ROLE_ARN": f"{roles}/execution",
+        "INSTANCE_PROFILE_ARN": _instance_profile(),
+        "GPU_AMI_PARAMETER": "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id",
+        "WORKER_IMAGE": "123456789012.dkr.ecr.us-west-2.amazonaws.com/shoal-worker:1",
+    }
+
+
+def _instance_profile() -> str:
+    profile = boto3.client("iam", REGION).create_instance_profile(InstanceProfileName="instances")
+    return str(profile["InstanceProfile"]["Arn"])
+
+
+def _make_table() -> None:
+    text = {"AttributeType": "S"}
+    boto3.client("dynamodb", REGION).create_table(
+        TableName="deployments",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, **text} for name in ("pk", "sk", "type")],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "by-type",
+                "KeySchema": [
+                    {"AttributeName": "type", "KeyType": "HASH"},
+                    {"AttributeName": "pk", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
