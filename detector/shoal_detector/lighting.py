@@ -8,6 +8,7 @@ import numpy as np
 from shoal_detector.canvas import Image
 
 FRACTION = 3
+GRAIN = 256  # the side of the tile of noise
 
 
 class MarineSnow:
@@ -68,13 +69,12 @@ class SensorNoise:
         self._rng = rng
         self._width, self._height = width, height
         strength = rng.uniform(1.5, 5.0)
-        shape = (height + 128, width + 128, 3)
-        grey = rng.standard_normal((*shape[:2], 1), np.float32)
-        grain = strength * (0.85 * grey + 0.5 * rng.standard_normal(shape, np.float32))
-        self._tile = np.clip(128 + grain, 0, 255).astype(np.uint8)
+        grey, coloured = (rng.standard_normal((GRAIN, GRAIN, n), np.float32) for n in (1, 3))
+        grain = np.clip(128 + strength * (0.85 * grey + 0.5 * coloured), 0, 255).astype(np.uint8)
+        self._tile = np.tile(grain, (height // GRAIN + 2, width // GRAIN + 2, 1))
 
     def add(self, frame: Image) -> Image:
         """The noisy frame."""
-        dx, dy = (int(shift) for shift in self._rng.integers(0, 128, 2))
+        dx, dy = (int(shift) for shift in self._rng.integers(0, GRAIN, 2))
         grain = self._tile[dy : dy + self._height, dx : dx + self._width]
         return np.asarray(cv2.addWeighted(frame, 1.0, grain, 1.0, -128.0), np.uint8)

@@ -45,6 +45,11 @@ class Scene:
         x = self._pan * self._step + wide * np.sin(slow * seconds)
         return float(x), float(tall * np.sin(fast * seconds))
 
+    @property
+    def animals(self) -> tuple[Organism, ...]:
+        """Everybody who is in view or just outside it."""
+        return tuple(self._population.members)
+
     def advance(self) -> None:
         """Go on by one frame."""
         self._step += 1

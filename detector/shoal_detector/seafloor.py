@@ -30,10 +30,11 @@ def cloud(rng: np.random.Generator, size: int, roughness: float) -> Floats:
 
 def sediment(rng: np.random.Generator, colour: Colour) -> Image:
     """A seamless (512, 512, 3) picture of mud with lumps, holes, pebbles and bits of shell."""
-    height = 0.6 * cloud(rng, TILE, 1.6) + 0.45 * cloud(rng, TILE, 0.9)
+    fine = cloud(rng, TILE, 0.9)
+    height = 0.6 * cloud(rng, TILE, 1.6) + 0.45 * fine
     relief = np.roll(height, 1, axis=0) - np.roll(height, -1, axis=1)
     light = 1 + 0.12 * height + 0.28 * relief
-    light *= 1 - 0.55 * (cloud(rng, TILE, 1.1) > 2.2)
+    light *= 1 - 0.55 * (np.roll(fine, TILE // 3) > 2.3)
     picture = light[..., None] * np.asarray(colour, np.float32)
     picture = np.clip(picture * 255, 0, 255).astype(np.uint8)
     for _ in range(110):
