@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shoal.errors import AwsError, Denied, Retryable
+from shoal.errors import AwsError, Denied, NoCapacity, Retryable
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "403"})
 _RETRYABLE = frozenset(
@@ -16,7 +16,15 @@ _RETRYABLE = frozenset(
         "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout", "RequestLimitExceeded",
         "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
         "ProvisionedThroughputExceededException", "TransactionConflictException", "UpdateInProgressException",
-        "ResourceContention", "500", "502", "503", "504",
+        "ResourceContention", "ServiceLinkedRoleFailure", "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueDeletedRecently", "500", "502", "503", "504",
+    }
+)  # fmt: skip
+_LIMITS = frozenset(
+    {
+        "LimitExceeded", "LimitExceededException", "TooManyListeners", "TooManyTargetGroups", "TooManyTags",
+        "TooManyUniqueTargetGroupsPerLoadBalancer", "TargetGroupAssociationLimit", "InstanceLimitExceeded",
+        "VcpuLimitExceeded",
     }
 )  # fmt: skip
 
@@ -43,6 +51,7 @@ def domain_errors(doing: str, absent: frozenset[str] = frozenset()) -> Iterator[
 
     Raises:
         Denied: the role lacks the permission.
+        NoCapacity: a limit of the account.
         Retryable: a throttle, a 5xx, or no answer at all.
         AwsError: everything else, with AWS's code and words.
     """
@@ -57,6 +66,8 @@ def domain_errors(doing: str, absent: frozenset[str] = frozenset()) -> Iterator[
         message = f"{doing}: {code}: {error.response.get('Error', {}).get('Message', '')}"
         if code in _DENIED:
             raise Denied(message) from error
+        if code in _LIMITS:
+            raise NoCapacity(f"{message}; ask AWS for a higher quota, or delete a deployment") from error
         if code in _RETRYABLE:
             raise Retryable(message) from error
         raise AwsError(message) from error

@@ -1,0 +1,34 @@
+"""One module per kind of AWS resource: how it is made, observed and unmade stand side by side."""
+
+from shoal.resources.auto_scaling_group import AutoScalingGroup
+from shoal.resources.capacity_provider import CapacityProvider
+from shoal.resources.cluster import Cluster
+from shoal.resources.cluster_capacity import ClusterCapacity
+from shoal.resources.kind import ResourceKind
+from shoal.resources.launch_template import LaunchTemplate
+from shoal.resources.listener import Listener
+from shoal.resources.listener_port import ListenerPort
+from shoal.resources.log_group import LogGroup
+from shoal.resources.queue import DeadLetterQueue, Queue
+from shoal.resources.service import Service
+from shoal.resources.target_group import TargetGroup
+from shoal.resources.task_definition import TaskDefinition
+
+KINDS: tuple[ResourceKind, ...] = (
+    ListenerPort(),
+    TargetGroup(),
+    Listener(),
+    LogGroup(),
+    DeadLetterQueue(),
+    Queue(),
+    Cluster(),
+    TaskDefinition(),
+    LaunchTemplate(),
+    AutoScalingGroup(),
+    CapacityProvider(),
+    ClusterCapacity(),
+    Service(),
+)
+"""Every kind, in the order of making."""
+
+BY_KIND = {kind.kind: kind for kind in KINDS}
