@@ -1,0 +1,313 @@
+"""One video after another: how each delivery ends, in S3, in the table and in the queue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from shoal.contracts.job import JobMessage
+from shoal_worker.service.consumer import BACKOFF_SECONDS, backoff
+from shoal_worker.service.errors import Transient, VideoUnreadable
+from shoal_worker.service.progress import Attempt
+
+VIDEO = "videos/reef/dive/a.mp4"
+RESULT = "tracks/reef/dive/a.tracks.tar.gz"
+BODY = {"video": VIDEO, "job_id": "j1", "deployment": "reef", "clean": "False"}
+
+
+def raising(error: Exception) -> Callable[[Attempt], None]:
+    def instead(attempt: Attempt) -> None:
+        raise error
+
+    return instead
+
+
+def count(room: Any, name: str) -> int:
+    return int(room.consumer.activity.snapshot()["counts"][name])
+
+
+def test_a_video_succeeds(room: Any) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY)
+    # When
+    room.consumer.step()
+    # Then
+    record = room.record("j1")
+    assert (record["status"], record["result"], record["frames"], record["tracks"]) == (
+        "SUCCEEDED",
+        RESULT,
+        "4",
+        "2",
+    )
+    assert room.exists("tracks-bucket", RESULT)
+    assert room.exists("videos-bucket", VIDEO)
+    assert room.messages() == (0, 0)
+    assert room.tracker.seen == [("a.mp4", b"video")]
+    assert list(room.consumer.work.work_dir.iterdir()) == []
+
+
+def test_a_hand_made_message_gets_a_record_that_its_redelivery_shares(room: Any) -> None:
+    room.put_video(VIDEO)
+    message_id = room.send({"video": VIDEO, "clean": "False", "job_name": "dive", "user_name": "ann"})
+    room.consumer.step()
+    record = room.record(f"message-{message_id}")
+    assert (record["status"], record["job_name"], record["user_name"]) == ("SUCCEEDED", "dive", "ann")
+
+
+def test_clean_removes_the_source_after_the_result_is_stored(
+    room: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY | {"clean": "True"})
+    seen: list[tuple[bool, str]] = []
+    remove = room.consumer.work.storage.remove
+
+    def watched(bucket: str, key: str) -> None:
+        seen.append((room.exists("tracks-bucket", RESULT), room.record("j1")["status"]))
+        remove(bucket, key)
+
+    monkeypatch.setattr(room.consumer.work.storage, "remove", watched)
+    # When
+    room.consumer.step()
+    # Then
+    assert seen == [(True, "SUCCEEDED")]
+    assert not room.exists("videos-bucket", VIDEO)
+
+
+def test_clean_keeps_the_source_of_a_video_that_failed(room: Any) -> None:
+    room.put_video(VIDEO)
+    room.send(BODY | {"clean": "True"})
+    room.tracker.instead = raising(VideoUnreadable("no frame"))
+    room.consumer.step()
+    assert room.exists("videos-bucket", VIDEO)
+    assert room.record("j1")["status"] == "FAILED"
+
+
+def test_a_duplicate_of_a_finished_video_is_not_tracked_again(room: Any) -> None:
+    # Given a video that succeeded, whose message was not deleted
+    room.put_video(VIDEO)
+    room.send(BODY)
+    room.consumer.step()
+    room.send(BODY | {"clean": "True"})
+    # When
+    room.consumer.step()
+    # Then
+    assert len(room.tracker.seen) == 1
+    assert room.messages() == (0, 0)
+    assert not room.exists("videos-bucket", VIDEO)
+
+
+@pytest.mark.parametrize(
+    ("put", "error", "word"),
+    [
+        (False, None, "does not exist: upload it"),
+        (True, VideoUnreadable("no frame can be decoded: encode it again"), "no frame can be decoded"),
+    ],
+)
+def test_a_permanent_error_fails_the_job_and_ends_the_message(
+    put: bool, error: Exception | None, word: str, room: Any
+) -> None:
+    if put:
+        room.put_video(VIDEO)
+    if error:
+        room.tracker.instead = raising(error)
+    room.send(BODY)
+    room.consumer.step()
+    assert room.record("j1")["status"] == "FAILED"
+    assert word in room.record("j1")["reason"]
+    assert room.messages() == (0, 0)
+    assert count(room, "failed") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [Transient("S3 is slow"), OSError(28, "No space left on device"), MemoryError("GPU"), KeyError("defect")],
+)
+def test_any_other_error_leaves_the_message_for_another_attempt(error: Exception, room: Any) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY)
+    room.tracker.instead = raising(error)
+    # When
+    room.consumer.step()
+    # Then
+    assert room.messages() == (0, 1)
+    assert room.record("j1")["status"] == "QUEUED"
+    assert "attempt 1" in room.record("j1")["reason"]
+    assert count(room, "retried") == 1
+
+
+@pytest.mark.parametrize(("receives", "seconds"), [(0, 30), (1, 30), (2, 60), (5, 300), (50, 300)])
+def test_the_wait_grows_with_the_receives(receives: int, seconds: int) -> None:
+    assert backoff(receives) == seconds
+    assert max(BACKOFF_SECONDS) < 12 * 3600
+
+
+def test_a_stop_releases_the_video_at_once(room: Any) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY)
+    room.tracker.instead = lambda attempt: room.consumer.stop.set()
+    # When
+    room.consumer.run()
+    # Then
+    assert room.messages() == (1, 0)
+    assert room.record("j1")["status"] == "QUEUED"
+    assert not room.exists("tracks-bucket", RESULT)
+    assert count(room, "released") == 1
+
+
+def test_a_message_that_came_with_the_stop_is_given_back(room: Any) -> None:
+    room.send(BODY)
+    room.consumer.stop.set()
+    room.consumer.step()
+    assert room.messages() == (1, 0)
+    assert room.record("j1") == {}
+
+
+def test_a_forced_stop_releases_what_is_in_hand(room: Any) -> None:
+    room.put_video(VIDEO)
+    room.send(BODY)
+    seen: list[tuple[int, int]] = []
+
+    def instead(attempt: Attempt) -> None:
+        room.consumer.release_current()
+        seen.append(room.messages())
+
+    room.tracker.instead = instead
+    room.consumer.step()
+    assert seen == [(1, 0)]
+
+
+def test_the_deadline_really_stops_a_video(room: Any) -> None:
+    room.put_video(VIDEO)
+    room.send(BODY)
+    room.consumer.timeout_seconds = -1.0
+    room.consumer.step()
+    assert room.record("j1")["status"] == "FAILED"
+    assert "TIMEOUT_HOURS" in room.record("j1")["reason"]
+    assert room.messages() == (0, 0)
+
+
+def test_a_hung_video_is_failed_and_the_process_left(room: Any) -> None:
+    # Given a video inside one native call
+    room.put_video(VIDEO)
+    room.send(BODY)
+
+    def instead(attempt: Attempt) -> None:
+        delivery = room.consumer._current
+        job = type("Job", (), {"job_id": "j1", "message": JobMessage(video=VIDEO)})()
+        room.consumer._hung(delivery, job, 1)
+
+    room.tracker.instead = instead
+    # When
+    room.consumer.step()
+    # Then
+    assert room.left == ["left"]
+
+
+@pytest.mark.parametrize(
+    ("body", "recorded"),
+    [("not json", False), ({"clean": "True"}, False), ({"job_id": "j1"}, False), ({"job_id": "j1"}, True)],
+)
+def test_a_bad_message_fails_its_job_or_waits_for_the_dead_letter_queue(
+    body: Any, recorded: bool, room: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given
+    if recorded:
+        room.consumer.records.start("j1", JobMessage(video=VIDEO))
+    room.send(body)
+    # When
+    with caplog.at_level(logging.ERROR):
+        room.consumer.step()
+    # Then
+    assert "bad message" in caplog.text
+    assert room.messages() == ((0, 0) if recorded else (0, 1))
+    if recorded:
+        assert (room.record("j1")["status"], "video" in room.record("j1")["reason"]) == ("FAILED", True)
+    assert room.tracker.seen == []
+
+
+def test_poison_ends_in_the_dead_letter_queue(room: Any) -> None:
+    # Given a queue that gives up after two receives
+    sqs = room.clients["sqs"]
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = f'{{"deadLetterTargetArn": "{arn}", "maxReceiveCount": "2"}}'
+    sqs.set_queue_attributes(QueueUrl=room.url, Attributes={"RedrivePolicy": policy})
+    room.send("poison")
+    # When its visibility ends each time
+    for _ in range(3):
+        room.consumer.step()
+        for queued in _in_flight(room):
+            room.consumer.queue.extend(queued, 0)
+    # Then
+    assert len(sqs.receive_message(QueueUrl=dead).get("Messages", [])) == 1
+    assert room.messages() == (0, 0)
+
+
+def _in_flight(room: Any) -> list[Any]:
+    from moto.sqs.models import sqs_backends
+
+    queue = next(
+        queue for queue in sqs_backends["123456789012"]["us-west-2"].queues.values() if queue.name == "videos"
+    )
+    return [type("D", (), {"receipt": m.receipt_handle, "message_id": m.id})() for m in queue._messages]
+
+
+def test_the_test_event_of_s3_is_deleted(room: Any, caplog: pytest.LogCaptureFixture) -> None:
+    room.send('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "videos"}')
+    with caplog.at_level(logging.INFO):
+        room.consumer.step()
+    assert room.messages() == (0, 0)
+    assert "s3:TestEvent" in caplog.text
+
+
+def test_the_loop_outlives_a_queue_that_does_not_answer(
+    room: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given two faults, then an order to stop
+    faults = [Transient("throttled"), RuntimeError("defect")]
+
+    def receive() -> None:
+        if faults:
+            raise faults.pop(0)
+        room.consumer.stop.set()
+
+    monkeypatch.setattr(room.consumer.queue, "receive", receive)
+    # When
+    room.consumer.run()
+    # Then
+    assert "throttled" in caplog.text
+    assert "defect" in caplog.text
+
+
+def test_protection_follows_the_edges(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(room.consumer.protection, "busy", lambda: seen.append("busy"))
+    monkeypatch.setattr(room.consumer.protection, "idle", lambda: seen.append("idle"))
+    room.put_video(VIDEO)
+    room.send(BODY)
+    room.consumer.step()
+    room.consumer.step()
+    assert seen == ["busy", "idle"]
+
+
+def test_progress_is_shown_while_a_video_is_tracked(room: Any) -> None:
+    room.put_video(VIDEO)
+    room.send(BODY)
+    seen: list[Any] = []
+
+    def instead(attempt: Attempt) -> None:
+        attempt.phase("track")(3, 32)
+        seen.append(room.consumer.activity.snapshot()["current"])
+
+    room.tracker.instead = instead
+    room.consumer.step()
+    expected = {"job": "j1", "video": VIDEO, "attempt": 1, "phase": "track", "done": 3, "total": 32}
+    assert seen == [expected]
+    assert room.consumer.activity.snapshot()["current"] is None

@@ -1,0 +1,60 @@
+"""The environment: accepted values, defaults, and complaints that say what to do."""
+
+from __future__ import annotations
+
+import pytest
+from shoal_worker.service.errors import ConfigurationError
+from shoal_worker.service.settings import read_settings
+
+ENDPOINT = {"SHOAL_DEPLOYMENT": "reef", "SHOAL_MODEL": "/models/a.onnx", "SHOAL_SERVES": "endpoint"}
+QUEUE = {
+    "SHOAL_DEPLOYMENT": "reef", "SHOAL_MODEL": "s3://models/a.onnx", "SHOAL_SERVES": "queue",
+    "VIDEO_QUEUE": "https://sqs.example.org/videos", "VIDEO_BUCKET": "videos", "TRACK_BUCKET": "tracks",
+    "JOBS_TABLE": "jobs",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "expected"),
+    [
+        (ENDPOINT, "port", 8080),
+        (ENDPOINT | {"SHOAL_PORT": "1026"}, "port", 1026),
+        (ENDPOINT | {"SHOAL_PORT": "65535"}, "port", 65535),
+        (ENDPOINT | {"SHOAL_PORT": ""}, "port", 8080),
+        (ENDPOINT, "host", "127.0.0.1"),
+        (ENDPOINT | {"SHOAL_LOCAL_ONLY": "0"}, "host", "0.0.0.0"),
+        (ENDPOINT, "serves", ("endpoint",)),
+        (QUEUE | {"SHOAL_SERVES": " endpoint, queue,queue"}, "serves", ("endpoint", "queue")),
+        (QUEUE, "has_endpoint", False),
+        (QUEUE, "timeout_seconds", 7200.0),
+        (QUEUE | {"TIMEOUT_HOURS": "0.5"}, "timeout_seconds", 1800.0),
+        (QUEUE, "region", "us-west-2"),
+    ],
+)
+def test_a_value_is_read(given: dict[str, str], name: str, expected: object) -> None:
+    assert getattr(read_settings(given), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "named", "advice"),
+    [
+        ({"SHOAL_PORT": "1025"}, "SHOAL_PORT='1025'", "1026 to 65535"),
+        ({"SHOAL_PORT": "65536"}, "SHOAL_PORT='65536'", "1026 to 65535"),
+        ({"SHOAL_PORT": "http"}, "SHOAL_PORT='http'", "1026 to 65535"),
+        ({"SHOAL_SERVES": "queue,email"}, "SHOAL_SERVES", "queue, endpoint"),
+        ({"SHOAL_SERVES": ","}, "SHOAL_SERVES", "queue, endpoint"),
+        ({"SHOAL_MODEL": ""}, "SHOAL_MODEL", "s3:// URI or a path"),
+        ({"SHOAL_DEPLOYMENT": ""}, "SHOAL_DEPLOYMENT", "deployment's name"),
+        ({"TIMEOUT_HOURS": "12"}, "TIMEOUT_HOURS='12'", "at most 11.5"),
+        ({"TIMEOUT_HOURS": "nan"}, "TIMEOUT_HOURS", "at most 11.5"),
+        ({"VIDEO_QUEUE": "", "JOBS_TABLE": ""}, "VIDEO_QUEUE, JOBS_TABLE", "set VIDEO_QUEUE"),
+        ({"SHOAL_LOCAL_ONLY": "maybe"}, "SHOAL_LOCAL_ONLY", "0 (on every interface)"),
+    ],
+)
+def test_a_complaint_names_the_variable_and_says_what_to_do(
+    change: dict[str, str], named: str, advice: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        read_settings(QUEUE | change)
+    assert named in raised.value.reason
+    assert advice in raised.value.reason

@@ -1,0 +1,1 @@
+"""The service face of the worker: environment, queue, storage, HTTP; everything around the engine."""

@@ -1,0 +1,78 @@
+"""Puts the worker together from its settings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from shoal_worker.service.clients import make_client
+from shoal_worker.service.consumer import Consumer
+from shoal_worker.service.endpoint import Predictor, ServiceState, create_app
+from shoal_worker.service.healthcheck import ALIVE_FILE
+from shoal_worker.service.inference import SharedModel, load_shared_model
+from shoal_worker.service.model_source import fetch, fetch_model
+from shoal_worker.service.progress import Activity
+from shoal_worker.service.protection import TaskProtection
+from shoal_worker.service.records import JobRecords
+from shoal_worker.service.server import HttpServer, open_socket
+from shoal_worker.service.settings import WorkerSettings
+from shoal_worker.service.storage import Storage
+from shoal_worker.service.supervisor import Supervisor
+from shoal_worker.service.video_queue import VideoQueue
+from shoal_worker.service.video_work import VideoWork
+
+
+def build(settings: WorkerSettings) -> Supervisor:
+    """The worker, ready to run; its port is open already.
+
+    Raises:
+        ConfigurationError: the port is taken.
+    """
+    settings.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    activity, stop = Activity(), threading.Event()
+    identity = {"deployment": settings.deployment, "revision": settings.revision, "image": settings.image_uri}
+    state = ServiceState(activity, settings.work_dir / "requests", identity)
+    server = None
+    if settings.has_endpoint:
+        server = HttpServer(create_app(state), open_socket(settings.host, settings.port))
+    alive: Path = settings.work_dir / ALIVE_FILE
+    return Supervisor(_loader(settings, activity, stop), state, server, stop, alive)
+
+
+def _loader(
+    settings: WorkerSettings, activity: Activity, stop: threading.Event
+) -> Callable[[], tuple[Predictor, Consumer | None]]:
+    def load() -> tuple[Predictor, Consumer | None]:
+        storage = Storage(make_client("s3", settings.region))
+        model = _model(settings, storage)
+        return model, _consumer(settings, storage, model, activity, stop) if settings.has_queue else None
+
+    return load
+
+
+def _model(settings: WorkerSettings, storage: Storage) -> SharedModel:
+    cache = settings.work_dir / "cache"
+    path = fetch_model(settings.model, cache, storage)
+    config = fetch(settings.track_config, cache, storage) if settings.track_config else None
+    return load_shared_model(path, config, settings)
+
+
+def _consumer(
+    settings: WorkerSettings, storage: Storage, model: SharedModel, activity: Activity, stop: threading.Event
+) -> Consumer:
+    work = VideoWork(
+        storage, model.track_job, settings.video_bucket, settings.track_bucket, settings.work_dir
+    )
+    return Consumer(
+        deployment=settings.deployment,
+        queue=VideoQueue(make_client("sqs", settings.region), settings.video_queue),
+        records=JobRecords(
+            make_client("dynamodb", settings.region), settings.jobs_table, settings.deployment
+        ),
+        work=work,
+        protection=TaskProtection(settings.agent_uri, settings.timeout_hours),
+        activity=activity,
+        stop=stop,
+        timeout_seconds=settings.timeout_seconds,
+    )

@@ -1,0 +1,179 @@
+"""Takes videos from the queue, one at a time, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shoal_worker.service.errors import (
+    AlreadySucceeded,
+    BadMessage,
+    JobRejected,
+    ServiceError,
+    Stopped,
+    Transient,
+)
+from shoal_worker.service.heartbeat import Heartbeat
+from shoal_worker.service.logs import logger
+from shoal_worker.service.messages import VideoJob, is_test_event, read_job
+from shoal_worker.service.progress import Activity, Attempt
+from shoal_worker.service.protection import TaskProtection
+from shoal_worker.service.records import JobRecords
+from shoal_worker.service.video_queue import Delivery, NoLongerOurs, VideoQueue
+from shoal_worker.service.video_work import VideoWork
+
+BACKOFF_SECONDS = (30, 60, 120, 240, 300)
+"""Wait before another attempt, by the number of receives so far."""
+
+EXIT_HUNG = 75
+
+
+def backoff(receives: int) -> int:
+    """Seconds to wait before the attempt after the ``receives``-th."""
+    return BACKOFF_SECONDS[min(max(receives, 1), len(BACKOFF_SECONDS)) - 1]
+
+
+def _leave() -> None:
+    os._exit(EXIT_HUNG)
+
+
+@dataclass
+class Consumer:
+    """The loop around :class:`VideoWork`. Every delivery ends deleted, released, or left to the queue."""
+
+    deployment: str
+    queue: VideoQueue
+    records: JobRecords
+    work: VideoWork
+    protection: TaskProtection
+    activity: Activity
+    stop: threading.Event
+    timeout_seconds: float
+    leave: Callable[[], None] = _leave
+    idle_seconds: float = 5.0
+    _current: Delivery | None = None
+
+    def run(self) -> None:
+        """Until ``stop`` is set. No fault of one message, or of AWS, ends the loop."""
+        while not self.stop.is_set():
+            try:
+                self.step()
+            except Transient as error:
+                logger().error("the queue loop goes on after: %s", error.reason)
+                self.stop.wait(self.idle_seconds)
+            except Exception:  # noqa: BLE001 - the supervisor: one video must not stop the others
+                logger().exception("a defect of the worker; the message comes back when its visibility ends")
+                self.stop.wait(self.idle_seconds)
+
+    def step(self) -> None:
+        """One poll, and the message it brought."""
+        delivery = self.queue.receive()
+        if delivery is None:
+            self.protection.idle()
+        elif self.stop.is_set():
+            self._give_back(delivery, 0)
+        elif is_test_event(delivery.body):
+            logger().info("an s3:TestEvent was deleted")
+            self.queue.delete(delivery)
+        else:
+            self._current = delivery
+            self.protection.busy()
+            self.handle(delivery)
+            self._current = None
+
+    def release_current(self) -> None:
+        """Give the message in hand back at once; for a stop that cannot wait for the end of a native call."""
+        if self._current is not None:
+            self._give_back(self._current, 0)
+
+    def handle(self, delivery: Delivery) -> None:
+        """Work on one delivery and end it."""
+        try:
+            job = read_job(delivery, self.deployment)
+        except BadMessage as bad:
+            self._refuse(delivery, bad)
+            return
+        try:
+            attempt_number = self.records.start(job.job_id, job.message)
+        except AlreadySucceeded:
+            logger().info("a duplicate of a finished video", extra={"job": job.job_id})
+            self._finish(delivery, job)
+            return
+        self._attempt(delivery, job, attempt_number)
+
+    def _attempt(self, delivery: Delivery, job: VideoJob, number: int) -> None:
+        attempt = Attempt(self.activity, self.stop, self.timeout_seconds)
+        self.activity.show({"job": job.job_id, "video": job.message.video, "attempt": number})
+        logger().info("video %s, attempt %d", job.message.video, number, extra={"job": job.job_id})
+        try:
+            with Heartbeat(self.queue, delivery, attempt.deadline, lambda: self._hung(delivery, job, number)):
+                finished = self.work.run(job, attempt)
+                self.records.succeed(job.job_id, finished)
+        except JobRejected as permanent:
+            self._fail(delivery, job, number, permanent)
+        except Stopped as stopped:
+            self._retry(delivery, job, number, stopped, 0)
+        except Transient as error:
+            self._retry(delivery, job, number, error, backoff(delivery.receives))
+        except Exception as defect:  # noqa: BLE001 - the supervisor: the video comes again, then its queue's DLQ
+            logger().exception("a defect of the worker", extra={"job": job.job_id})
+            described = Transient(f"{type(defect).__name__}: {defect}")
+            self._retry(delivery, job, number, described, BACKOFF_SECONDS[-1])
+        else:
+            logger().info(
+                "succeeded: %d frames, %d tracks", finished.frames, finished.tracks, extra={"job": job.job_id}
+            )
+            self.activity.count("succeeded")
+            self._finish(delivery, job)
+        finally:
+            self.activity.show(None)
+
+    def _finish(self, delivery: Delivery, job: VideoJob) -> None:
+        """The result is stored and recorded: only now may the source go, then the message."""
+        if job.message.clean:
+            try:
+                self.work.remove_source(job)
+            except Transient as error:
+                logger().warning("the source stays: %s", error.reason, extra={"job": job.job_id})
+        self.queue.delete(delivery)
+
+    def _fail(self, delivery: Delivery, job: VideoJob, number: int, error: JobRejected) -> None:
+        logger().error("failed: %s", error.reason, extra={"job": job.job_id, "code": error.code})
+        self.records.fail(job.job_id, error.reason, number)
+        self.activity.count("failed")
+        self.queue.delete(delivery)
+
+    def _retry(
+        self, delivery: Delivery, job: VideoJob, number: int, error: ServiceError, seconds: int
+    ) -> None:
+        logger().warning("given back: %s", error.reason, extra={"job": job.job_id, "code": error.code})
+        self.activity.count("released" if isinstance(error, Stopped) else "retried")
+        self._give_back(delivery, seconds)
+        self.records.requeue(job.job_id, f"attempt {number}: {error.reason}", number)
+
+    def _refuse(self, delivery: Delivery, bad: BadMessage) -> None:
+        """A bad message ends FAILED where its job is known, else in the dead-letter queue."""
+        logger().error("bad message %s: %s", delivery.message_id, bad.reason, extra={"job": bad.job_id})
+        self.activity.count("failed")
+        if bad.job_id and self.records.fail(bad.job_id, bad.reason):
+            self.queue.delete(delivery)
+        else:
+            self._give_back(delivery, BACKOFF_SECONDS[0])
+
+    def _give_back(self, delivery: Delivery, seconds: int) -> None:
+        try:
+            self.queue.extend(delivery, seconds)
+        except NoLongerOurs:
+            logger().warning("message %s was given back already", delivery.message_id)
+        except Transient as error:
+            logger().warning("the message comes back when its visibility ends: %s", error.reason)
+
+    def _hung(self, delivery: Delivery, job: VideoJob, number: int) -> None:
+        """The heartbeat calls it for a video past its deadline that does not come back: fail it, leave."""
+        reason = "it hung past TIMEOUT_HOURS in one frame: the file may be damaged; encode it again"
+        try:
+            self._fail(delivery, job, number, JobRejected(reason))
+        finally:
+            self.leave()

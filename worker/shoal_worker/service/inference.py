@@ -1,0 +1,186 @@
+"""The engine as the service uses it: one model, one lock, the service's errors."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from shoal.contracts.job import JobMessage
+
+from shoal_worker import Detections, Detector, Provenance, TrackOptions, parse_options, track_video
+from shoal_worker.config import TrackConfig, read_track_config
+from shoal_worker.errors import EngineError, ModelError, OptionsError, TrackConfigError, VideoError
+from shoal_worker.frames import Image
+from shoal_worker.service.errors import JobRejected, ModelUnavailable, Transient, VideoUnreadable
+from shoal_worker.service.images import decode_image
+from shoal_worker.service.limits import MAXIMUM_VIDEO_FRAMES
+from shoal_worker.service.messages import VideoJob
+from shoal_worker.service.prediction import boxes_of, tracks_of
+from shoal_worker.service.problems import Problem, not_now, too_large, unreadable
+from shoal_worker.service.progress import Attempt
+from shoal_worker.service.settings import WorkerSettings
+from shoal_worker.service.video_work import Tracked
+
+
+class SharedDetector(Detector):
+    """A detector that the queue and the HTTP face use in turn, frame by frame."""
+
+    def __init__(self, model: Path, device: str | None) -> None:
+        super().__init__(model, device=device)
+        self._turn = threading.Lock()
+
+    def detect(self, image: Image, options: TrackOptions | None = None) -> Detections:
+        """As :meth:`Detector.detect`; waits for its turn."""
+        with self._turn:
+            return super().detect(image, options)
+
+
+def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings) -> SharedModel:
+    """Load the model, the tracker's configuration and the default arguments: a fault shows at the start.
+
+    Raises:
+        ModelUnavailable: one of them cannot be used; the engine's message says what to do.
+    """
+    try:
+        options = parse_options(settings.args)
+        tracking = read_track_config(config) if config else TrackConfig()
+        return SharedModel(SharedDetector(path, options.device), tracking, options, settings)
+    except (ModelError, OptionsError, TrackConfigError) as error:
+        raise ModelUnavailable(error.detail) from error
+
+
+@dataclass(frozen=True)
+class SharedModel:
+    """The loaded model with the deployment's tracker configuration and arguments."""
+
+    detector: Detector
+    config: TrackConfig
+    options: TrackOptions
+    settings: WorkerSettings
+
+    def describe(self) -> dict[str, Any]:
+        """``{"model": {"name", "sha256", ...}, "backend": ...}`` for the status and the logs."""
+        model = self.detector.model
+        height, width = model.size
+        about = {
+            "name": model.name,
+            "sha256": model.sha256,
+            "classes": len(model.names),
+            "input": [width, height],
+        }
+        return {"model": about, "backend": model.provider}
+
+    def track_job(self, job: VideoJob, video: Path, folder: Path, attempt: Attempt) -> Tracked:
+        """Track one queued video into ``folder``; the message's arguments come after the deployment's.
+
+        Raises:
+            JobRejected: the video or its arguments are at fault.
+            Transient: the model failed on it, as it does when the GPU's memory is short.
+        """
+        text = f"{self.settings.args} {job.message.args}".strip()
+        with _job_errors():
+            result = track_video(
+                video,
+                self.detector,
+                folder,
+                config=self.config,
+                options=text,
+                provenance=self._provenance(job, text),
+                progress=attempt.phase("track"),
+                stop=_asked(attempt.check),
+            )
+        return Tracked(result.archive, result.frames, result.tracks)
+
+    def predict_image(self, data: bytes) -> dict[str, Any]:
+        """Boxes of one encoded image.
+
+        Raises:
+            Problem: it is no image, or too large, or the model failed.
+        """
+        pixels = decode_image(data)
+        with _http_errors():
+            found = self.detector.detect(pixels, self.options)
+        height, width = pixels.shape[:2]
+        return {
+            "boxes": boxes_of(found, self.detector.label),
+            "width": width,
+            "height": height,
+            "model": self.detector.model.name,
+        }
+
+    def predict_video(self, video: Path) -> dict[str, Any]:
+        """Tracks of one short video.
+
+        Raises:
+            Problem: it is no video, too long, or the model failed.
+        """
+        options = replace(self.options, save_video=False)
+        with tempfile.TemporaryDirectory(dir=video.parent) as folder, _http_errors():
+            result = track_video(
+                video, self.detector, Path(folder), config=self.config, options=options, stop=_frame_limit()
+            )
+            return tracks_of(result) | {"model": self.detector.model.name}
+
+    def _provenance(self, job: VideoJob, text: str) -> Provenance:
+        message: JobMessage = job.message
+        return Provenance(
+            user_name=message.user_name,
+            processing_job_name=f"{self.settings.deployment}-{message.job_name or job.job_id}",
+            image_uri=self.settings.image_uri,
+            arguments=("--model", self.settings.model, "--args", text),
+            video_path=f"s3://{self.settings.video_bucket}/{message.video}",
+        )
+
+
+def _asked(check: Callable[[], None]) -> Callable[[], bool]:
+    """The engine's ``stop`` of an attempt, which raises its own error where the engine would only be told."""
+
+    def stop() -> bool:
+        check()
+        return False
+
+    return stop
+
+
+def _frame_limit() -> Callable[[], bool]:
+    frames = 0
+
+    def stop() -> bool:
+        nonlocal frames
+        frames += 1
+        if frames > MAXIMUM_VIDEO_FRAMES:
+            raise too_large(
+                f"the video has over {MAXIMUM_VIDEO_FRAMES} frames: cut it or use the queue (shoal process)"
+            )
+        return False
+
+    return stop
+
+
+@contextmanager
+def _job_errors() -> Iterator[None]:
+    try:
+        yield
+    except VideoError as error:
+        raise VideoUnreadable(error.detail) from error
+    except (OptionsError, TrackConfigError) as error:
+        raise JobRejected(error.detail) from error
+    except EngineError as error:
+        raise Transient(f"{error.code}: {error.detail}") from error
+
+
+@contextmanager
+def _http_errors() -> Iterator[None]:
+    try:
+        yield
+    except VideoError as error:
+        raise unreadable(error.detail) from error
+    except ModelError as error:
+        raise not_now(f"the model failed on this input: {error.detail}") from error
+    except EngineError as error:
+        raise Problem(422, error.code, "The request cannot be worked on", error.detail) from error

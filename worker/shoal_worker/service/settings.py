@@ -1,0 +1,110 @@
+"""The worker's environment, read once into a typed model; every complaint says what to do."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from shoal_worker.service.errors import ConfigurationError
+
+Serves = Literal["queue", "endpoint"]
+
+_HINTS = {
+    "SHOAL_DEPLOYMENT": "set it to the deployment's name",
+    "SHOAL_SERVES": "use queue, endpoint or queue,endpoint",
+    "SHOAL_MODEL": "set it to an s3:// URI or a path of an .onnx file",
+    "SHOAL_PORT": "use a port from 1026 to 65535 (8080 when it is not set)",
+    "SHOAL_LOCAL_ONLY": "use 1 (listen on this machine only) or 0 (on every interface)",
+    "TIMEOUT_HOURS": "use a number above 0 and at most 11.5: SQS gives a message back after 12 hours",
+}
+
+
+def _words(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+
+
+class WorkerSettings(BaseModel):
+    """Everything the worker reads from its environment.
+
+    ``local_only`` is the seeds' SD_API_TCP_LOCAL: on by default, switched off in the container image.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+    deployment: str = Field(min_length=1, max_length=64, validation_alias="SHOAL_DEPLOYMENT")
+    revision: str = Field("", max_length=64, validation_alias="SHOAL_REVISION")
+    serves: Annotated[tuple[Serves, ...], BeforeValidator(_words)] = Field(
+        ("queue",), min_length=1, validation_alias="SHOAL_SERVES"
+    )
+    model: str = Field(min_length=1, max_length=1200, validation_alias="SHOAL_MODEL")
+    track_config: str = Field("", max_length=1200, validation_alias="SHOAL_TRACK_CONFIG")
+    args: str = Field("", max_length=2000, validation_alias="SHOAL_ARGS")
+    image_uri: str = Field("", max_length=400, validation_alias="SHOAL_IMAGE_URI")
+    port: int = Field(8080, ge=1026, le=65535, validation_alias="SHOAL_PORT")
+    local_only: bool = Field(True, validation_alias="SHOAL_LOCAL_ONLY")
+    work_dir: Path = Field(
+        default_factory=lambda: Path(tempfile.gettempdir()) / "shoal-worker",
+        validation_alias="SHOAL_WORK_DIR",
+    )
+    video_queue: str = Field("", validation_alias="VIDEO_QUEUE")
+    video_bucket: str = Field("", validation_alias="VIDEO_BUCKET")
+    track_bucket: str = Field("", validation_alias="TRACK_BUCKET")
+    jobs_table: str = Field("", validation_alias="JOBS_TABLE")
+    timeout_hours: float = Field(2.0, gt=0, le=11.5, validation_alias="TIMEOUT_HOURS")
+    region: str = Field("us-west-2", validation_alias="AWS_REGION")
+    agent_uri: str = Field("", validation_alias="ECS_AGENT_URI")
+
+    @model_validator(mode="after")
+    def _queue_is_complete(self) -> WorkerSettings:
+        needed = {
+            "VIDEO_QUEUE": self.video_queue, "VIDEO_BUCKET": self.video_bucket,
+            "TRACK_BUCKET": self.track_bucket, "JOBS_TABLE": self.jobs_table,
+        }  # fmt: skip
+        missing = [name for name, value in needed.items() if not value]
+        if self.has_queue and missing:
+            raise ValueError(f"SHOAL_SERVES names queue, so set {', '.join(missing)} too")
+        return self
+
+    @property
+    def has_queue(self) -> bool:
+        return "queue" in self.serves
+
+    @property
+    def has_endpoint(self) -> bool:
+        return "endpoint" in self.serves
+
+    @property
+    def host(self) -> str:
+        return "127.0.0.1" if self.local_only else "0.0.0.0"  # noqa: S104 - in a container the port map decides
+
+    @property
+    def timeout_seconds(self) -> float:
+        return self.timeout_hours * 3600
+
+
+def _complaint(error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]) if error["loc"] else ""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    given = "" if error["type"] == "missing" or not name else f"={error['input']!r}"
+    hint = f": {_HINTS[name]}" if name in _HINTS else ""
+    return f"{name}{given}: {text}{hint}" if name else text
+
+
+def read_settings(environment: Mapping[str, str]) -> WorkerSettings:
+    """The settings; an empty variable counts as one that is not set.
+
+    Raises:
+        ConfigurationError: one line per variable at fault, each with what to do.
+    """
+    given = {name: value for name, value in environment.items() if value}
+    try:
+        return WorkerSettings.model_validate(given)
+    except ValidationError as invalid:
+        lines = [_complaint(error) for error in invalid.errors(include_url=False)]
+        raise ConfigurationError("the environment is not usable: " + "; ".join(lines)) from invalid
