@@ -1,0 +1,105 @@
+"""``<stem>.tracks.tar.gz``: what deepsea-ai's consumers read and what MBARI's newer loader reads, in one
+file.
+
+Members, streamed in this order: ``processingjobconfig.json``, ``tracks/<stem>.txt``, one ``f%06d.json`` per
+frame with detections, ``<stem>.mp4`` if there is one, then the folder named as the archive without
+``.tar.gz`` with ``detections.csv``, ``tracks.csv`` and ``metadata.json``. The same content gives the same
+bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+from shoal_worker.archivetext import (
+    ArchiveContent,
+    Provenance,
+    detection_rows,
+    frame_files,
+    job_config,
+    metadata,
+    mot_rows,
+    track_rows,
+)
+
+__all__ = ["ArchiveContent", "Provenance", "archive_name", "write_archive"]
+
+SUFFIX = ".tar.gz"
+TEXT_IN_MEMORY = 8 * 1024 * 1024
+TIME = 0
+"""The time stamp of every member: results of the same video compare equal."""
+
+
+def archive_name(video: Path) -> str:
+    """``dive.mp4`` -> ``dive.tracks.tar.gz``."""
+    return f"{video.stem}.tracks{SUFFIX}"
+
+
+def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = None) -> None:
+    """Write the archive beside ``target`` and move it there when it is whole; an empty table gives an archive
+    too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _replacing(target) as stream, _tar(stream) as archive:
+        stem = Path(content.video.name).stem
+        folder = target.name.removesuffix(SUFFIX)
+        _add_text(archive, "processingjobconfig.json", [job_config(content)])
+        _add_text(archive, f"tracks/{stem}.txt", mot_rows(content))
+        for name, text in frame_files(content):
+            _add_text(archive, name, [text])
+        if film is not None:
+            _add_file(archive, f"{stem}.mp4", film)
+        _add_text(archive, f"{folder}/detections.csv", detection_rows(content))
+        _add_text(archive, f"{folder}/tracks.csv", track_rows(content))
+        _add_text(archive, f"{folder}/metadata.json", [metadata(content)])
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[IO[bytes]]:
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _tar(stream: IO[bytes]) -> Iterator[tarfile.TarFile]:
+    packed = gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=TIME, compresslevel=6)
+    with packed, tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        yield archive
+
+
+def _add_text(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None:
+    # A member's size stands before its content: a long text waits on disk, never in memory.
+    with tempfile.SpooledTemporaryFile(TEXT_IN_MEMORY) as spool:
+        writer = io.TextIOWrapper(spool, encoding="utf-8", newline="\n", write_through=True)
+        writer.writelines(lines)
+        writer.flush()
+        size = spool.tell()
+        spool.seek(0)
+        archive.addfile(_member(name, size), spool)
+        writer.detach()
+
+
+def _add_file(archive: tarfile.TarFile, name: str, path: Path) -> None:
+    with path.open("rb") as stream:
+        archive.addfile(_member(name, path.stat().st_size), stream)
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size, member.mtime, member.mode = size, TIME, 0o644
+    return member

@@ -1,0 +1,184 @@
+"""The texts inside a tracks archive, each generated line by line from the table."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from shoal_worker.frames import TrackSummary, TrackTable
+from shoal_worker.model import Model
+from shoal_worker.options import TrackOptions
+from shoal_worker.tracker import TrackerParameters
+from shoal_worker.video import VideoInfo
+
+NAMESPACE = uuid.UUID("5c4c2d5e-7a0f-5b3e-9d54-3f1f2f0c9a11")
+DETECTION_COLUMNS = ("frame", "tracker_id", "label", "score", "x", "y", "xx", "xy")
+TRACK_COLUMNS = ("tracker_id", "label", "first_frame", "last_frame", "frame_count", "avg_score")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who asked for a video to be tracked and with what.
+
+    ``processing_job_name`` is deepsea-ai's ``<processor>-<job name>``; ``arguments`` the container's;
+    ``video_path`` where the video lies for the person who asked (a URI, a key). ``processed_at`` is ISO 8601
+    in UTC: give it to get the same bytes again.
+    """
+
+    user_name: str = ""
+    processing_job_name: str = ""
+    image_uri: str = ""
+    arguments: tuple[str, ...] = ()
+    video_path: str = ""
+    processed_at: str = field(default_factory=_now)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveContent:
+    """Everything that an archive is written from."""
+
+    video: VideoInfo
+    frames: int
+    table: TrackTable
+    summaries: tuple[TrackSummary, ...]
+    names: tuple[str, ...]
+    options: TrackOptions
+    parameters: TrackerParameters
+    tracker: str
+    model: Model
+    damaged: int
+    notes: tuple[str, ...]
+    provenance: Provenance
+
+    def label(self, index: int) -> str:
+        """The name of a class."""
+        return self.names[index] if 0 <= index < len(self.names) else f"class{index}"
+
+
+def job_config(content: ArchiveContent) -> str:
+    """``processingjobconfig.json``, in the keys of Amazon SageMaker Processing as deepsea-ai writes them."""
+    source = content.provenance
+    return _json({
+        "UserName": source.user_name,
+        "ProcessingJobName": source.processing_job_name,
+        "AppSpecification": {"ImageUri": source.image_uri, "ContainerArguments": list(source.arguments)},
+        "VideoName": content.video.name,
+    })  # fmt: skip
+
+
+def mot_rows(content: ArchiveContent) -> Iterator[str]:
+    """MOTChallenge's result columns separated by blanks, as track.py does: frame id left top width height
+    score -1 -1 -1."""
+    found = content.table.detections
+    sizes = found.boxes[:, 2:] - found.boxes[:, :2]
+    columns = (content.table.frames, content.table.ids, found.boxes, sizes, found.scores)
+    for frame, identity, box, size, score in zip(*(column.tolist() for column in columns), strict=True):
+        place = " ".join(f"{value:.2f}" for value in (*box[:2], *size))
+        yield f"{frame} {identity} {place} {score:.4f} -1 -1 -1\n"
+
+
+def frame_files(content: ArchiveContent) -> Iterator[tuple[str, str]]:
+    """The ``visualevents`` of every frame that has any: (member name, JSON text)."""
+    frames, starts = np.unique(content.table.frames, return_index=True)
+    ends = [*starts[1:].tolist(), len(content.table)]
+    base = uuid.uuid5(NAMESPACE, f"{content.video.name}\n{content.provenance.processed_at}")
+    for frame, first, end in zip(frames.tolist(), starts.tolist(), ends, strict=True):
+        rows = content.table.keep(np.arange(first, end))
+        events = [["visualevent", event] for event in _events(content, rows, frame, base)]
+        yield f"f{frame:06d}.json", _json(["visualevents", events], indent=None)
+
+
+def _events(
+    content: ArchiveContent, rows: TrackTable, frame: int, base: uuid.UUID
+) -> Iterator[dict[str, Any]]:
+    found = rows.detections
+    corners = np.rint(found.boxes).astype(np.int64)
+    columns = (rows.ids, corners, found.scores, found.classes)
+    for identity, box, score, index in zip(*(column.tolist() for column in columns), strict=True):
+        left, top, right, bottom = box
+        yield {
+            "bounding_box": {"height": bottom - top, "width": right - left, "x": left, "y": top},
+            "class_name": content.label(index),
+            "confidence": round(score, 6),
+            "frame_num": frame,
+            "occlusion": 0,
+            "surprise": 0,
+            "track_uuid": str(uuid.uuid5(base, f"{identity}")),
+            "uuid": str(uuid.uuid5(base, f"{identity}/{frame}")),
+        }
+
+
+def detection_rows(content: ArchiveContent) -> Iterator[str]:
+    """``detections.csv``: corners as shares of the picture, 0..1."""
+    yield _csv(DETECTION_COLUMNS)
+    found = content.table.detections
+    shares = found.boxes.astype(np.float64) / ([content.video.width, content.video.height] * 2)
+    columns = (content.table.frames, content.table.ids, found.classes, found.scores, shares)
+    for frame, identity, index, score, corners in zip(*(column.tolist() for column in columns), strict=True):
+        yield _csv((frame, identity, content.label(index), score, *corners))
+
+
+def track_rows(content: ArchiveContent) -> Iterator[str]:
+    """``tracks.csv``: one row per track, its label by vote."""
+    yield _csv(TRACK_COLUMNS)
+    for track in content.summaries:
+        span = (track.first_frame, track.last_frame, track.frame_count, track.average_score)
+        yield _csv((track.id, track.label, *span))
+
+
+def metadata(content: ArchiveContent) -> str:
+    """``metadata.json``: the keys that MBARI's loader knows, then how this result came about, under
+    ``shoal``."""
+    video, source = content.video, content.provenance
+    return _json({
+        "video_name": video.name,
+        "video_path": source.video_path or video.name,
+        "processed_at": source.processed_at,
+        "total_frames": content.frames,
+        "video_width": video.width,
+        "video_height": video.height,
+        "video_fps": video.fps,
+        "total_detections": len(content.table),
+        "unique_tracks": len(content.summaries),
+        "detection_threshold": content.options.threshold,
+        "min_track_frames": content.parameters.minimum_frames,
+        "slice_size": None,
+        "model": content.model.name,
+        "shoal": _how(content),
+    })  # fmt: skip
+
+
+def _how(content: ArchiveContent) -> dict[str, Any]:
+    model = content.model
+    return {
+        "model": {"sha256": model.sha256, "layout": model.layout, "input": list(model.size),
+                  "provider": model.provider},
+        "tracker": {"kind": content.tracker, **asdict(content.parameters)},
+        "arguments": content.options.text,
+        "video": {"codec": content.video.codec, "rate": str(content.video.rate),
+                  "start_seconds": content.video.start_seconds, "damaged_packets": content.damaged},
+        "names": list(content.names),
+        "notes": list(content.notes),
+    }  # fmt: skip
+
+
+def _csv(row: tuple[Any, ...]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(row)
+    return line.getvalue()
+
+
+def _json(value: Any, indent: int | None = 2) -> str:
+    return json.dumps(value, indent=indent, ensure_ascii=False)

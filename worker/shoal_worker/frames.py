@@ -1,0 +1,98 @@
+"""The values that travel through the engine: a frame's detections, its tracked objects, a whole video's
+table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating[Any]]
+Integers = npt.NDArray[np.int64]
+Booleans = npt.NDArray[np.bool_]
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a detector sees in one frame.
+
+    ``boxes`` (n, 4) float32, left top right bottom in pixels of the frame; ``scores`` (n,) float32 in 0..1;
+    ``classes`` (n,) int64, an index into the detector's ``names``.
+    """
+
+    boxes: Floats
+    scores: Floats
+    classes: Integers
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def keep(self, chosen: Booleans | Integers) -> Detections:
+        """The rows that a mask or a list of indices chooses."""
+        return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """No detection."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The detections of one frame that belong to a track.
+
+    ``serials`` (n,) number every candidate track; ``ids`` (n,) count from 1 and are 0 while the track is
+    tentative. ``detections`` holds the n boxes, scores and classes as they were detected.
+    """
+
+    serials: Integers
+    ids: Integers
+    detections: Detections
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def confirmed(self) -> Tracked:
+        """Only the rows of confirmed tracks."""
+        chosen = self.ids > 0
+        return Tracked(self.serials[chosen], self.ids[chosen], self.detections.keep(chosen))
+
+
+@dataclass(frozen=True, slots=True)
+class TrackTable:
+    """Every tracked box of a video, in order of frame, then id; all columns have the same length n.
+
+    ``frames`` (n,) from 1 in decode order, ``ids`` (n,) from 1, ``detections`` the boxes, scores and classes.
+    """
+
+    frames: Integers
+    ids: Integers
+    detections: Detections
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def keep(self, chosen: Booleans | Integers) -> TrackTable:
+        """The rows that a mask or a list of indices chooses."""
+        return TrackTable(self.frames[chosen], self.ids[chosen], self.detections.keep(chosen))
+
+    @classmethod
+    def empty(cls) -> TrackTable:
+        """No track at all."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), Detections.empty())
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """One track: its label by vote, the frames it spans, in how many it was detected, and its mean score."""
+
+    id: int
+    label: str
+    first_frame: int
+    last_frame: int
+    frame_count: int
+    average_score: float
