@@ -1,0 +1,71 @@
+"""moto 5.2.5 made as strict as AWS where the control plane depends on it: one small function per rule.
+
+``install()`` once, before the server starts; ``uninstall()`` gives stock moto back; ``installed()`` is for tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from shoal_local.strict import (  # noqa: F401  importing a module registers its rules
+    autoscaling,
+    compute,
+    data,
+    ecs_capacity,
+    ecs_clusters,
+    ecs_definitions,
+    ecs_protection,
+    ecs_services,
+    elbv2_groups,
+    elbv2_listeners,
+    elbv2_targets,
+    messages,
+)
+from shoal_local.strict.engine import RULES, guarded, method_of, operation_contract, response_class
+from shoal_local.strict.fields import drop_fields, keep_fields
+from shoal_local.strict.slow import PACE
+
+ADDED = frozenset({("ecs", "UpdateTaskProtection"), ("ecs", "GetTaskProtection")})
+"""Operations moto does not have at all."""
+
+
+def install(reads: int = 1) -> None:
+    """Put every rule in force. ``reads``: how many reads still show a passing state (DRAINING and the like).
+
+    Raises:
+        MotoChanged: moto has moved one of the operations.
+    """
+    PACE.reads = reads
+    for service, operation in _operations():
+        if (service, operation) in ADDED:
+            setattr(response_class(service), method_of(operation), guarded(service, operation, None))
+            continue
+        target = operation_contract(service, operation)
+        target.replace(guarded(service, operation, target.original))
+    keep_fields()
+
+
+def uninstall() -> None:
+    """Stock moto again."""
+    for service, operation in _operations():
+        if (service, operation) not in ADDED:
+            target = operation_contract(service, operation)
+            target.replace(target.original)
+        elif hasattr(response_class(service), method_of(operation)):
+            delattr(response_class(service), method_of(operation))
+    drop_fields()
+
+
+@contextmanager
+def installed(reads: int = 1) -> Iterator[None]:
+    """The rules in force for the length of a ``with``."""
+    install(reads)
+    try:
+        yield
+    finally:
+        uninstall()
+
+
+def _operations() -> list[tuple[str, str]]:
+    return list(dict.fromkeys((rule.service, rule.operation) for rule in RULES))
