@@ -2,8 +2,8 @@
 
 Usage: python benchmarks/cold_import.py [--rounds 9]
 
-Pairs: each round starts one process for each function and one for the peer, in turn; the figure is the median of the
-ratios. What dominates is read from `-X importtime`, as the largest cumulative time of a top-level package.
+Pairs: each round starts one process for each function and one for the peer, in turn; the figure is the median
+of the ratios. What dominates is read from `-X importtime`: the own time of each top-level package, summed.
 """
 
 from __future__ import annotations
@@ -67,11 +67,15 @@ def measure(functions: list[Path], rounds: int) -> dict[str, tuple[float, float]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=9, help="processes per function (default 9)")
     rounds = parser.parse_args().rounds
     functions = sorted(path.parent for path in (ROOT / "functions").glob("*/app.py"))
-    print(f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, medians of {rounds} pairs")
+    print(
+        f"{platform.platform()}, Python {platform.python_version()}, {os.cpu_count()} cores, {rounds} pairs"
+    )
     print("| function | ms | ratio to `import boto3` | own time of the largest packages |\n|---|---|---|---|")
     results = measure(functions, rounds)
     for folder in functions:

@@ -68,7 +68,9 @@ class Api:
         try:
             answer = response.json()
         except requests.JSONDecodeError as error:
-            raise CliError(f"the API answered {response.status_code} without JSON: {response.text[:200]}") from error
+            raise CliError(
+                f"the API answered {response.status_code} without JSON: {response.text[:200]}"
+            ) from error
         if response.ok and isinstance(answer, dict):
             return answer
         raise ApiProblem(
@@ -85,10 +87,14 @@ class Api:
         credentials = self._connection.session.get_credentials()
         if credentials is None:
             raise NoCloud("no AWS credentials were found", "run `aws configure` or set AWS_PROFILE")
-        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._connection.region).add_auth(request)
+        SigV4Auth(credentials.get_frozen_credentials(), "execute-api", self._connection.region).add_auth(
+            request
+        )
         try:
             return self._http.request(
                 method, url, data=data, headers=dict(request.headers), timeout=_TIMEOUT_SECONDS
             )
         except requests.RequestException as error:
-            raise NoCloud(f"the API at {url} did not answer: {error}", "is `shoal local up` still running?") from error
+            raise NoCloud(
+                f"the API at {url} did not answer: {error}", "is `shoal local up` still running?"
+            ) from error

@@ -35,7 +35,9 @@ def command(state_file: Path, *, clock: float, port: int = 0, reset: bool = Fals
     return words + (["--reset"] if reset else [])
 
 
-def start(state_file: Path, log: Path, *, clock: float, port: int = 0, reset: bool = False) -> subprocess.Popen[bytes]:
+def start(
+    state_file: Path, log: Path, *, clock: float, port: int = 0, reset: bool = False
+) -> subprocess.Popen[bytes]:
     """Start it in a session of its own and wait until its API answers.
 
     Raises:
@@ -59,7 +61,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], state_file: Path, log: Path
     deadline = time.monotonic() + _START_SECONDS
     while not state_file.exists():
         if process.poll() is not None or time.monotonic() > deadline:
-            process.poll() is None and process.kill()
+            process.kill()
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
             raise CloudDidNotStart(f"the embedded cloud did not start; the end of {log}:", tail)
         time.sleep(0.1)

@@ -74,10 +74,14 @@ def _from_stack(name: str) -> Connection:
     try:
         stacks = session.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     except (BotoCoreError, ClientError) as error:
-        raise NoCloud(f"the stack {name!r} could not be read: {error}", "check your AWS profile and region") from error
+        raise NoCloud(
+            f"the stack {name!r} could not be read: {error}", "check your AWS profile and region"
+        ) from error
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stacks[0].get("Outputs", [])}
     if "ApiUrl" not in outputs:
-        raise NoCloud(f"the stack {name!r} has no output ApiUrl", "deploy it first: sam deploy --config-env prod")
+        raise NoCloud(
+            f"the stack {name!r} has no output ApiUrl", "deploy it first: sam deploy --config-env prod"
+        )
     return Connection(outputs["ApiUrl"], str(session.region_name), outputs, session)
 
 

@@ -6,13 +6,26 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
-_COLOURS = {"READY": "green", "SUCCEEDED": "green", "DELETED": "green", "FAILED": "red", "DELETE_INCOMPLETE": "red"}
+_COLOURS = {
+    "READY": "green",
+    "SUCCEEDED": "green",
+    "DELETED": "green",
+    "FAILED": "red",
+    "DELETE_INCOMPLETE": "red",
+}
 
 
 def progress() -> Progress:

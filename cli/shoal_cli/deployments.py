@@ -60,7 +60,9 @@ def deploy(
     if output:
         save(output, final)
     if final["status"] != "READY":
-        raise DeploymentFailed(f"{name} ended {final['status']}: {final.get('reason', '')}", "it was rolled back")
+        raise DeploymentFailed(
+            f"{name} ended {final['status']}: {final.get('reason', '')}", "it was rolled back"
+        )
 
 
 def save(folder: Path, deployment: dict[str, Any]) -> None:
@@ -104,9 +106,13 @@ def delete(
     final = watch_deployment(api, name, timeout_seconds=timeout * 60)
     print_deployment(final)
     if final["status"] != "DELETED":
-        raise DeploymentFailed(f"{name} ended {final['status']}: {final.get('reason', '')}", "delete it again")
+        raise DeploymentFailed(
+            f"{name} ended {final['status']}: {final.get('reason', '')}", "delete it again"
+        )
 
 
 def _print_adjustments(answer: dict[str, Any]) -> None:
     for item in answer.get("adjustments", []):
-        console.print(f"[yellow]adjusted[/yellow] {item['field']}: {item['given']} -> {item['used']} ({item['reason']})")
+        console.print(
+            f"[yellow]adjusted[/yellow] {item['field']}: {item['given']} -> {item['used']} ({item['reason']})"
+        )

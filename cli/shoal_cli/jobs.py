@@ -23,7 +23,7 @@ VIDEO_SUFFIXES = frozenset({".mov", ".avi", ".mp4", ".mpg", ".mpeg", ".m4v", ".w
 
 
 def find_videos(paths: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path]:
-    """Videos among files and folders, in order; names with ``._`` (macOS shadows) are skipped as the seeds do.
+    """Videos among files and folders, in order; names with ``._`` (macOS shadows) are skipped.
 
     Raises:
         CliError: a path does not exist, a file is no video or is empty, or nothing is left.
@@ -102,9 +102,15 @@ def process(
     videos: Annotated[list[Path], typer.Argument(help="video files or folders")],
     deployment: DeploymentOption,
     job: Annotated[str, typer.Option("--job", help="a name for this dive")] = "",
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", "-e", help="skip paths with this text")] = None,
-    args: Annotated[str, typer.Option("--args", help='detector arguments, e.g. "--conf-thres=0.01 --save-vid"')] = "",
-    clean: Annotated[bool, typer.Option("--clean", help="remove each video from S3 once its result is safe")] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", "-e", help="skip paths with this text")
+    ] = None,
+    args: Annotated[
+        str, typer.Option("--args", help='detector arguments, e.g. "--conf-thres=0.01 --save-vid"')
+    ] = "",
+    clean: Annotated[
+        bool, typer.Option("--clean", help="remove each video from S3 once its result is safe")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be sent")] = False,
     wait: Annotated[bool, typer.Option(help="wait until every video is tracked")] = False,
     stack: Stack = None,
@@ -117,18 +123,32 @@ def process(
         return
     connection = connect(stack)
     upload(connection, keys)
-    body = {"videos": list(keys.values()), "job_name": job, "args": args, "clean": clean, "user_name": getpass.getuser()}
+    body = {
+        "videos": list(keys.values()),
+        "job_name": job,
+        "args": args,
+        "clean": clean,
+        "user_name": getpass.getuser(),
+    }
     api = Api(connection)
     submitted = api.submit(deployment, body)["jobs"]
     console.print(f"{len(submitted)} videos submitted to {deployment}")
     if wait:
-        print_jobs(watch_jobs(api, deployment, [one["job_id"] for one in submitted], timeout_seconds=timeout * 60))
+        print_jobs(
+            watch_jobs(api, deployment, [one["job_id"] for one in submitted], timeout_seconds=timeout * 60)
+        )
 
 
 def print_jobs(records: Iterable[dict[str, Any]]) -> None:
     """One row for each video."""
     rows = (
-        (one["video"].rsplit("/", 1)[-1], status_text(one["status"]), one.get("frames"), one.get("tracks"), one.get("reason"))
+        (
+            one["video"].rsplit("/", 1)[-1],
+            status_text(one["status"]),
+            one.get("frames"),
+            one.get("tracks"),
+            one.get("reason"),
+        )
         for one in records
     )
     table("videos", ("video", "status", "frames", "tracks", "reason"), rows)

@@ -22,8 +22,12 @@ LOG_FILE = STATE_FILE.with_name("local.log")
 def up(
     clock: Annotated[float, typer.Option(help="seconds of cloud time in one second of yours")] = 20.0,
     port: Annotated[int, typer.Option(help="port on 127.0.0.1; 0 takes a free one")] = 0,
-    reset: Annotated[bool, typer.Option("--reset", help="stop a running one first: its state is gone")] = False,
-    foreground: Annotated[bool, typer.Option("--foreground", help="stay in this terminal until Ctrl-C")] = False,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="stop a running one first: its state is gone")
+    ] = False,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="stay in this terminal until Ctrl-C")
+    ] = False,
 ) -> None:
     """Start it, deploy template.yaml into it, keep it running."""
     if reset:
@@ -36,7 +40,9 @@ def up(
         return
     cloud_process.start(STATE_FILE, LOG_FILE, clock=clock, port=port, reset=reset)
     state = json.loads(STATE_FILE.read_text())
-    console.print(f"AWS endpoint  {state['endpoint_url']}\nREST API      {state['api_url']}\nlog           {LOG_FILE}")
+    console.print(
+        f"AWS endpoint  {state['endpoint_url']}\nREST API      {state['api_url']}\nlog           {LOG_FILE}"
+    )
     console.print("stop it with `shoal local down`; its state lives in memory and goes with it")
 
 
@@ -49,7 +55,10 @@ def down() -> None:
 @app.command()
 def mail() -> None:
     """The e-mails that were sent."""
-    rows = ((one["time"], ", ".join(one["to"]), one["subject"]) for one in cloud_process.ask(_endpoint(), "mailbox"))
+    rows = (
+        (one["time"], ", ".join(one["to"]), one["subject"])
+        for one in cloud_process.ask(_endpoint(), "mailbox")
+    )
     table("sent e-mails", ("time", "to", "subject"), rows)
 
 

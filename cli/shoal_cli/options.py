@@ -6,6 +6,10 @@ from typing import Annotated
 
 import typer
 
-Stack = Annotated[str | None, typer.Option("--stack", envvar="SHOAL_STACK", help="CloudFormation stack in your account")]
+Stack = Annotated[
+    str | None, typer.Option("--stack", envvar="SHOAL_STACK", help="CloudFormation stack in your account")
+]
 TimeoutMinutes = Annotated[float, typer.Option("--timeout", help="minutes this command waits")]
-DeploymentOption = Annotated[str, typer.Option("--deployment", "--cluster", help="the deployment that tracks them")]
+DeploymentOption = Annotated[
+    str, typer.Option("--deployment", "--cluster", help="the deployment that tracks them")
+]

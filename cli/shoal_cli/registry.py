@@ -68,5 +68,8 @@ def show(
     """The versions of a model, with metrics and image."""
     api = Api(connect(stack))
     versions = [api.model_version(model, version)] if version else api.model(model)["versions"]
-    rows = ((v["version"], v["s3_location"], v.get("metrics"), v.get("image"), v.get("created_at")) for v in versions)
+    rows = (
+        (v["version"], v["s3_location"], v.get("metrics"), v.get("image"), v.get("created_at"))
+        for v in versions
+    )
     table(model, ("version", "location", "metrics", "image", "created"), rows)

@@ -19,7 +19,9 @@ class DidNotFinish(CliError):
     exit_code = 5
 
 
-def watch_deployment(api: Api, name: str, *, timeout_seconds: float, poll_seconds: float = 1.0) -> dict[str, Any]:
+def watch_deployment(
+    api: Api, name: str, *, timeout_seconds: float, poll_seconds: float = 1.0
+) -> dict[str, Any]:
     """Poll until no execution works on the deployment; returns its last description.
 
     Raises:
@@ -34,7 +36,9 @@ def watch_deployment(api: Api, name: str, *, timeout_seconds: float, poll_second
             bar.update(task, description=_sentence(deployment))
             return deployment["status"] not in WORKING
 
-        _poll(finished, timeout_seconds, poll_seconds, f"{name} is still {deployment.get('status', 'working')}")
+        _poll(
+            finished, timeout_seconds, poll_seconds, f"{name} is still {deployment.get('status', 'working')}"
+        )
     return deployment
 
 
@@ -52,30 +56,43 @@ def watch_jobs(
             bar.update(task, completed=len(done))
             return len(done) == len(job_ids)
 
-        _poll(finished, timeout_seconds, poll_seconds, f"{name} has not finished all {len(job_ids)} videos")
+        _poll(
+            finished,
+            timeout_seconds,
+            poll_seconds,
+            lambda: f"{name} has not finished all {len(job_ids)} videos",
+        )
     return [records[job_id] for job_id in job_ids]
 
 
 def print_deployment(deployment: dict[str, Any]) -> None:
     """What a person wants to know of one deployment."""
-    console.print(f"{deployment['name']}: {status_text(deployment['status'])}  revision {deployment['revision']}")
+    console.print(
+        f"{deployment['name']}: {status_text(deployment['status'])}  revision {deployment['revision']}"
+    )
     for label, key in (("reason", "reason"), ("endpoint", "endpoint"), ("queue", "queue_url")):
         if deployment.get(key):
             console.print(f"  {label}: {deployment[key]}")
-    for adjustment in deployment.get("adjustments", []):
-        console.print(f"  adjusted: {adjustment['field']} {adjustment['given']} -> {adjustment['used']}: {adjustment['reason']}")
+    for item in deployment.get("adjustments", []):
+        console.print(f"  adjusted: {item['field']} {item['given']} -> {item['used']}: {item['reason']}")
     for resource in deployment.get("resources", []):
         console.print(f"  {resource['kind']}: {resource['name']} ({resource['state']})")
 
 
 def _sentence(deployment: dict[str, Any]) -> str:
     reason = deployment.get("reason") or ""
-    return f"{deployment['name']}: {status_text(deployment['status'])}" + (f" - {reason[:100]}" if reason else "")
+    return f"{deployment['name']}: {status_text(deployment['status'])}" + (
+        f" - {reason[:100]}" if reason else ""
+    )
 
 
-def _poll(finished: Callable[[], bool], timeout_seconds: float, poll_seconds: float, late: str) -> None:
+def _poll(
+    finished: Callable[[], bool], timeout_seconds: float, poll_seconds: float, late: Callable[[], str]
+) -> None:
     deadline = time.monotonic() + timeout_seconds
     while not finished():
         if time.monotonic() > deadline:
-            raise DidNotFinish(f"{late} after {timeout_seconds:.0f} s", "it goes on; look again with `shoal status`")
+            raise DidNotFinish(
+                f"{late()} after {timeout_seconds:.0f} s", "it goes on; look again with `shoal status`"
+            )
         time.sleep(poll_seconds)

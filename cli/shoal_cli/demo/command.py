@@ -19,11 +19,15 @@ CLOCK = 20.0
 
 
 def demo(
-    video: Annotated[Path | None, typer.Option("--video", help="your own video instead of rendered ones")] = None,
-    output: Annotated[Path, typer.Option("--output", help="folder for the results, made anew")] = Path("demo-output"),
+    video: Annotated[
+        Path | None, typer.Option("--video", help="your own video instead of rendered ones")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="folder for the results, made anew")] = Path(
+        "demo-output"
+    ),
     clock: Annotated[float, typer.Option(help="seconds of cloud time in one second of yours")] = CLOCK,
 ) -> None:
-    """Deploy a model, track videos, mail the result, remove everything: on this machine, in about a minute."""
+    """Deploy a model, track videos, mail the result, remove everything, all on this machine."""
     started = time.monotonic()
     _empty(output)
     found = videos.footage(video, output / "videos")

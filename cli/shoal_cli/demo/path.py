@@ -41,7 +41,9 @@ def path(events: list[dict[str, Any]]) -> list[Step]:
         if "stateEnteredEventDetails" in event
     ]
     ends = [time for _, time in entries[1:]] + [events[-1]["timestamp"]] if entries else []
-    return [(name, time, (end - time).total_seconds()) for (name, time), end in zip(entries, ends, strict=True)]
+    return [
+        (name, time, (end - time).total_seconds()) for (name, time), end in zip(entries, ends, strict=True)
+    ]
 
 
 def as_text(found: list[tuple[str, str, list[Step]]]) -> str:

@@ -27,7 +27,10 @@ def register(stage: Stage) -> None:
     path = shoal_detector.model_path()
     score: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())["score"]
     metrics = {name: float(value) for name, value in score.items() if isinstance(value, int | float)}
-    body = {"model": MODEL, "versions": [{"s3_location": upload_model(stage.connection, MODEL, path), "metrics": metrics}]}
+    body = {
+        "model": MODEL,
+        "versions": [{"s3_location": upload_model(stage.connection, MODEL, path), "metrics": metrics}],
+    }
     version = stage.api.register(body)["versions"][0]
     console.print(f"registered {MODEL} version {version['version']}: {version['s3_location']}")
 
@@ -45,21 +48,32 @@ def deploy(stage: Stage) -> None:
         }
     )
     console.print(f"POST /deploy -> {answer['status']}, revision {answer['revision']}")
-    stage.deployment = watch.watch_deployment(stage.api, DEPLOYMENT, timeout_seconds=_DEPLOY_SECONDS, poll_seconds=0.5)
+    stage.deployment = watch.watch_deployment(
+        stage.api, DEPLOYMENT, timeout_seconds=_DEPLOY_SECONDS, poll_seconds=0.5
+    )
     watch.print_deployment(stage.deployment)
     save(stage.output / "stacks" / DEPLOYMENT, stage.deployment)
     if stage.deployment["status"] != "READY":
-        raise DeploymentFailed(f"{DEPLOYMENT} ended {stage.deployment['status']}: {stage.deployment.get('reason')}")
+        raise DeploymentFailed(
+            f"{DEPLOYMENT} ended {stage.deployment['status']}: {stage.deployment.get('reason')}"
+        )
 
 
 def process(stage: Stage) -> None:
     """Upload the videos, submit them, wait for the fleet, download the archives."""
     keys = video_keys(DEPLOYMENT, stage.videos)
     upload(stage.connection, keys)
-    body = {"videos": list(keys.values()), "job_name": "demo dive", "user_name": "demo", "args": "--conf-thres=0.25"}
+    body = {
+        "videos": list(keys.values()),
+        "job_name": "demo dive",
+        "user_name": "demo",
+        "args": "--conf-thres=0.25",
+    }
     submitted = stage.api.submit(DEPLOYMENT, body)["jobs"]
     ids = [one["job_id"] for one in submitted]
-    stage.jobs = watch.watch_jobs(stage.api, DEPLOYMENT, ids, timeout_seconds=_TRACK_SECONDS, poll_seconds=0.5)
+    stage.jobs = watch.watch_jobs(
+        stage.api, DEPLOYMENT, ids, timeout_seconds=_TRACK_SECONDS, poll_seconds=0.5
+    )
     print_jobs(stage.jobs)
     failed = [job for job in stage.jobs if job["status"] != "SUCCEEDED"]
     if failed:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import boto3
 import pytest
-
 from shoal_cli.api import Api
 from shoal_cli.connection import Connection
 from shoal_cli.errors import ApiProblem, CliError, NoCloud
@@ -69,7 +68,9 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 def api(server: str) -> Api:
-    session = boto3.Session(aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="x", region_name="us-west-2")  # noqa: S106
+    session = boto3.Session(
+        aws_access_key_id="AKIAEXAMPLE", aws_secret_access_key="x", region_name="us-west-2"
+    )
     return Api(Connection(server, "us-west-2", {}, session, "http://127.0.0.1:1"))
 
 
@@ -108,7 +109,7 @@ def test_other_answers_are_errors(api: Api, name: str, error: type[Exception], m
 
 def test_nobody_there() -> None:
     # Given
-    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-west-2")  # noqa: S106
+    session = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b", region_name="us-west-2")
     # Then
     with pytest.raises(NoCloud, match="did not answer"):
         Api(Connection("http://127.0.0.1:1", "us-west-2", {}, session)).deployment("reef")

@@ -10,18 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
-
 from shoal_cli.connection import connect
 from shoal_cli.demo.path import as_text, path
 from shoal_cli.deployments import read_specification
 from shoal_cli.errors import CliError, NoCloud
 from shoal_cli.main import app
 from shoal_cli.registry import parse_metrics
+from typer.testing import CliRunner
 
 COMMANDS = [
     [], ["deploy"], ["status"], ["delete"], ["process"], ["results"], ["track"], ["demo"], ["registry"],
-    ["registry", "add"], ["registry", "list"], ["registry", "show"], ["local"], ["local", "up"], ["local", "down"],
+    ["registry", "add"], ["registry", "list"], ["registry", "show"], ["local"], ["local", "up"],
+    ["local", "down"],
 ]  # fmt: skip
 
 

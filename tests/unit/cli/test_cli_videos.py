@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from shoal_cli.errors import CliError
 from shoal_cli.jobs import find_videos, video_keys
 

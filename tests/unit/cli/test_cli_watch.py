@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from shoal_cli.watch import DidNotFinish, watch_deployment, watch_jobs
 
 

@@ -1,0 +1,85 @@
+"""`shoal track`: the worker on local files, no cloud at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shoal_cli.console import console, progress
+from shoal_cli.errors import CliError
+from shoal_cli.jobs import find_videos
+
+if TYPE_CHECKING:
+    from shoal_worker import Detector, TrackResult
+
+
+class TrackingFailed(CliError):
+    """The worker could not track the file; its message says what to mend."""
+
+    exit_code = 9
+
+
+def track(
+    videos: Annotated[list[Path], typer.Argument(help="video files or folders")],
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="an .onnx file; ours when left out")
+    ] = None,
+    track_config: Annotated[Path | None, typer.Option("--track-config", "-c", help="tracker YAML")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the results")] = Path("tracks"),
+    args: Annotated[str, typer.Option("--args", help='detector arguments, e.g. "--conf-thres=0.1"')] = "",
+    draw: Annotated[bool, typer.Option(help="also write an annotated video and a picture")] = True,
+) -> None:
+    """Track local videos on this machine."""
+    from shoal_worker import Detector
+
+    found = find_videos(videos)
+    with _advice():
+        detector = Detector(model or _packaged_model())
+        for video in found:
+            _print(video, track_one(video, detector, output, track_config, args, draw))
+
+
+def track_one(
+    video: Path, detector: Detector, output: Path, track_config: Path | None, args: str, draw: bool
+) -> TrackResult:
+    """One video with a bar over its frames."""
+    from shoal_worker import track_video
+
+    with progress() as bar:
+        task = bar.add_task(video.name, total=None)
+        return track_video(
+            video, detector, output, config=track_config, options=args,
+            annotated=output / f"{video.stem}.annotated.mp4" if draw else None,
+            picture=output / f"{video.stem}.trajectories.png" if draw else None,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+
+
+def _print(video: Path, result: TrackResult) -> None:
+    console.print(f"{video.name}: {result.frames} frames, {result.tracks} tracks, {result.fps:.1f} fps")
+    for note in result.notes:
+        console.print(f"  note: {note}")
+    for path in (result.archive, result.annotated, result.picture):
+        if path is not None:
+            console.print(f"  {path}", soft_wrap=True)
+
+
+def _packaged_model() -> Path:
+    import shoal_detector
+
+    return shoal_detector.model_path()
+
+
+@contextmanager
+def _advice() -> Iterator[None]:
+    """The worker's own errors become ours; they say what to do already."""
+    from shoal_worker.errors import EngineError
+
+    try:
+        yield
+    except EngineError as error:
+        raise TrackingFailed(str(error)) from error
