@@ -36,9 +36,7 @@ def watch_deployment(
             bar.update(task, description=_sentence(deployment))
             return deployment["status"] not in WORKING
 
-        _poll(
-            finished, timeout_seconds, poll_seconds, f"{name} is still {deployment.get('status', 'working')}"
-        )
+        _poll(finished, timeout_seconds, poll_seconds, lambda: f"{name} is still {deployment['status']}")
     return deployment
 
 
@@ -60,7 +58,7 @@ def watch_jobs(
             finished,
             timeout_seconds,
             poll_seconds,
-            lambda: f"{name} has not finished all {len(job_ids)} videos",
+            lambda: f"{name} is not done with {len(job_ids)} videos",
         )
     return [records[job_id] for job_id in job_ids]
 
