@@ -19,7 +19,9 @@ class Clock:
 
     def __post_init__(self) -> None:
         if self.speed <= 0:
-            raise ValueError(f"the clock's speed must be above 0, not {self.speed}: 1 is real time, 10 is ten times as fast")
+            raise ValueError(
+                f"the clock's speed must be above 0, not {self.speed}: 1 is real time, 10 is ten times as fast"
+            )
 
     def seconds(self, simulated: float) -> float:
         """Real seconds that ``simulated`` seconds last; never below 0."""

@@ -1,0 +1,81 @@
+"""Changes that moto's own resources take in place, so that an update never loses data.
+
+A type that is not named here is replaced: deleted, then made again under the same name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from shoal_local.cfn_resource import Properties, client
+from shoal_local.names import ACCOUNT, REGION
+
+InPlace = Callable[[Any, Properties, Properties], bool]
+_FIXED_TABLE = ("TableName", "KeySchema", "LocalSecondaryIndexes")
+
+
+def _changed(old: Properties, new: Properties, *names: str) -> bool:
+    return any(old.get(name) != new.get(name) for name in names)
+
+
+def _table(resource: Any, old: Properties, new: Properties) -> bool:
+    if _changed(old, new, *_FIXED_TABLE, "GlobalSecondaryIndexes"):
+        raise ValueError(
+            "changing a table's keys or indexes would lose its items here: delete the stack first"
+        )
+    del resource
+    return True
+
+
+def _through_moto(resource: Any, old: Properties, new: Properties) -> bool:
+    """moto's own update keeps the content."""
+    body = {"Type": resource.cf_resource_type, "Properties": json.loads(json.dumps(new))}
+    del old
+    type(resource).update_from_cloudformation_json(
+        original_resource=resource,
+        new_resource_name=resource.physical_resource_id,
+        cloudformation_json=body,
+        account_id=ACCOUNT,
+        region_name=REGION,
+    )
+    return True
+
+
+def _role(resource: Any, old: Properties, new: Properties) -> bool:
+    """Inline and attached policies and the trust are replaced; the name and the path are not."""
+    if _changed(old, new, "RoleName", "Path"):
+        return False
+    iam, name = client("iam"), resource.name
+    for policy in old.get("Policies") or []:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy["PolicyName"])
+    for policy in new.get("Policies") or []:
+        document = json.dumps(policy["PolicyDocument"])
+        iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
+    for arn in set(old.get("ManagedPolicyArns") or []) - set(new.get("ManagedPolicyArns") or []):
+        iam.detach_role_policy(RoleName=name, PolicyArn=arn)
+    for arn in set(new.get("ManagedPolicyArns") or []) - set(old.get("ManagedPolicyArns") or []):
+        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
+    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(new["AssumeRolePolicyDocument"]))
+    return True
+
+
+def _log_group(resource: Any, old: Properties, new: Properties) -> bool:
+    if _changed(old, new, "LogGroupName"):
+        return False
+    if new.get("RetentionInDays"):
+        name = resource.physical_resource_id
+        client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
+    return True
+
+
+IN_PLACE: dict[str, InPlace] = {
+    "AWS::DynamoDB::Table": _table,
+    "AWS::IAM::Role": _role,
+    "AWS::Logs::LogGroup": _log_group,
+    "AWS::S3::Bucket": _through_moto,
+    "AWS::SQS::Queue": _through_moto,
+    "AWS::SNS::Topic": lambda resource, old, new: not _changed(old, new, "TopicName"),
+    "AWS::CloudWatch::Dashboard": _through_moto,
+}

@@ -1,0 +1,83 @@
+"""The resource types that moto's CloudFormation lacks or has too thin: a base class and their register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+Properties = dict[str, Any]
+ClientOf = Callable[[str], Any]
+
+REGISTRY: dict[str, type[Resource]] = {}
+_BOUND: dict[str, ClientOf] = {}
+
+
+def bind(client: ClientOf) -> None:
+    """Give the resources the clients of the running cloud."""
+    _BOUND["client"] = client
+
+
+def client(service: str) -> Any:
+    """An administrator's client of the running cloud: stable public API instead of moto's backends."""
+    return _BOUND["client"](service)
+
+
+class Resource:
+    """One resource of a stack.
+
+    A subclass sets ``kind`` and, where the template may name it, ``name_property``; it makes itself in
+    :meth:`create` (setting ``physical_resource_id`` and ``attributes``), changes itself in :meth:`update` and
+    goes in :meth:`delete`. moto's stack code reads the same names from its own models.
+    """
+
+    kind: ClassVar[str] = ""
+    name_property: ClassVar[str | None] = None
+    cf_resource_type: str = ""
+    logical_resource_id: str = ""
+
+    def __init__(self, name: str) -> None:
+        self.physical_resource_id = name
+        self.attributes: dict[str, Any] = {}
+
+    def __init_subclass__(cls) -> None:
+        REGISTRY[cls.kind] = cls
+
+    def create(self, properties: Properties) -> None:
+        raise NotImplementedError
+
+    def update(self, properties: Properties) -> bool:
+        """Change in place and answer True; False asks for a replacement: delete, then create."""
+        del properties
+        return False
+
+    def delete(self, account_id: str = "", region: str = "") -> None:
+        """Remove it; the two arguments are moto's and not needed."""
+        raise NotImplementedError
+
+    def get_cfn_attribute(self, name: str) -> Any:
+        if name not in self.attributes:
+            raise LookupError(f"{self.kind} has no attribute {name} here: it has {sorted(self.attributes)}")
+        return self.attributes[name]
+
+    @classmethod
+    def has_cfn_attr(cls, attr: str) -> bool:
+        """Checked when the attribute is asked for: only the instance knows."""
+        return bool(attr)
+
+    def is_created(self) -> bool:
+        return True
+
+
+def lower_first(value: Any) -> Any:
+    """CloudFormation's ``CamelCase`` keys as the ``camelCase`` of the JSON APIs, all the way down."""
+    if isinstance(value, dict):
+        return {key[:1].lower() + key[1:]: lower_first(item) for key, item in value.items()}
+    return [lower_first(item) for item in value] if isinstance(value, list) else value
+
+
+def tags_of(properties: Properties) -> dict[str, str]:
+    """``Tags`` as a map, from CloudFormation's list or map."""
+    tags = properties.get("Tags") or []
+    if isinstance(tags, dict):
+        return {str(key): str(value) for key, value in tags.items()}
+    return {str(tag["Key"]): str(tag["Value"]) for tag in tags}

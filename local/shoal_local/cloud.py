@@ -1,0 +1,230 @@
+"""The embedded cloud: AWS as far as Shoal needs it, in this process, on 127.0.0.1."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from shoal_local import inventory as accounts
+from shoal_local.clients import Clients
+from shoal_local.clock import Clock
+from shoal_local.deployer import Deployer
+from shoal_local.errors import AlreadyRunning
+from shoal_local.faults import Faults
+from shoal_local.mailbox import Mail, Mailbox
+from shoal_local.names import ACCOUNT, REGION, backend
+from shoal_local.server import Server, moto_application, moto_request_handler, prepare_moto, reset_moto
+
+PROJECT = Path(__file__).resolve().parents[2]
+_RUNNING = threading.Lock()
+
+
+class Cloud:
+    """``with Cloud() as cloud:`` has the whole system deployed and answering.
+
+    One at a time in a process: moto keeps its state in module globals, and the state goes with the cloud.
+
+    Args:
+        root: the project; ``template`` is its ``template.yaml`` unless given.
+        environment: which ``env/<environment>.json`` gives the parameters.
+        deploy: whether the template is deployed at the start.
+        clock: how fast simulated time runs.
+        iam: whether permissions are enforced.
+        state_folder: where unpacked code goes; ``<root>/.shoal`` unless given.
+        port: of the AWS endpoint; 0 takes a free one.
+        parameters: of the template, over those of the environment's file.
+        fleet: whether ECS tasks and load balancers come alive.
+    """
+
+    region = REGION
+    account = ACCOUNT
+
+    def __init__(
+        self,
+        root: Path = PROJECT,
+        *,
+        environment: Literal["dev", "qa", "prod"] = "prod",
+        deploy: bool = True,
+        clock: Clock | None = None,
+        iam: bool = True,
+        template: Path | None = None,
+        state_folder: Path | None = None,
+        port: int = 0,
+        parameters: dict[str, str] | None = None,
+        fleet: bool = True,
+    ) -> None:
+        self.root = root
+        self.template = template or root / "template.yaml"
+        self.clock = clock or Clock()
+        self.state_folder = state_folder or root / ".shoal"
+        self.stack_name = f"shoal-{environment}"
+        self.faults = Faults()
+        self.outputs: dict[str, str] = {}
+        self.stop_requested = threading.Event()
+        self._environment = environment
+        self._mailbox = Mailbox()
+        self._options = (deploy, iam, port, dict(parameters or {}), fleet)
+        self._stoppers: list[Any] = []
+
+    def __enter__(self) -> Cloud:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Come up; what has started is stopped again if a later step fails.
+
+        Raises:
+            AlreadyRunning: this process has a cloud already.
+            StackFailed: the template could not be deployed.
+        """
+        if not _RUNNING.acquire(blocking=False):
+            raise AlreadyRunning("this process has a cloud already: stop it, or use another process")
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
+        deploy, enforced, port, parameters, fleet = self._options
+        prepare_moto()
+        reset_moto()
+        from shoal_local import strict
+        from shoal_local.control import Control
+        from shoal_local.guard import Guard
+        from shoal_local.iam import Iam
+
+        strict.install()
+        self.iam = Iam(enforced)
+        guard = Guard(moto_application(), self.iam, self.faults, self._mailbox)
+        self._server = Server(Control(self, guard), port, moto_request_handler())
+        self._stoppers.append(self._server)
+        self.endpoint_url = self._server.url
+        os.environ["MOTO_PORT"] = str(self._server.port)
+        self._clients = Clients(self.endpoint_url, self.iam.admin_credentials)
+        self._wire()
+        self._server.start()
+        if fleet:
+            from shoal_local import fleet as fleets
+
+            self._stoppers.append(fleets.start(self))
+        if deploy:
+            self.deploy(parameters=parameters)
+
+    def _wire(self) -> None:
+        """Put our parts into moto's places and start what runs beside the server."""
+        from shoal_local import asl, cfn_resource, cfn_stacks, lambda_runtime
+        from shoal_local.gateway import Gateway
+        from shoal_local.lambda_pool import LambdaPool
+        from shoal_local.schedules import Schedules
+
+        self._pool = LambdaPool(self.iam, self.endpoint_url, self.state_folder)
+        cfn_resource.bind(self.client)
+        cfn_stacks.install()
+        lambda_runtime.install(self._pool, self.clock)
+        asl.install(self.clock, self.iam, self._client_as)
+        self._gateway = Server(Gateway(self.iam, self._pool))
+        self._schedules = Schedules(self.clock, self.iam, self._pool)
+        self._stoppers += [self._gateway, self._schedules]
+        self._gateway.start()
+        self._schedules.start()
+
+    def _client_as(self, service: str, credentials: dict[str, str]) -> Any:
+        return Clients(self.endpoint_url, credentials).client(service)
+
+    def stop(self) -> None:
+        """End every process, thread and server of this cloud, and forget its state."""
+        from shoal_local import asl, strict
+        from shoal_local.patches import restore_all
+
+        if hasattr(self, "_pool"):
+            asl.stop_executions()
+            self._pool.close()
+        while self._stoppers:
+            self._stoppers.pop().stop()
+        strict.uninstall()
+        restore_all()
+        reset_moto()
+        os.environ.pop("MOTO_PORT", None)
+        _RUNNING.release()
+
+    def deploy(self, template: Path | None = None, parameters: dict[str, str] | None = None) -> dict[str, str]:
+        """Deploy (again) and warm the functions up in the background; the stack's outputs.
+
+        Raises:
+            StackFailed: with the reasons.
+        """
+        from shoal_local.lambda_runtime import prewarm_all
+
+        deployer = Deployer(self.client, self.stack_name, self._environment)
+        self.outputs = deployer.deploy(template or self.template, parameters)
+        prewarm_all(self._pool)
+        return self.outputs
+
+    @property
+    def api_url(self) -> str:
+        """The deployed API's URL on loopback, with its stage; without a deployed API only the server's."""
+        for api in backend("apigateway").apis.values():
+            for stage in api.stages.values():
+                return f"{self._gateway.url}/{stage.name}"
+        return self._gateway.url
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The administrator's keys, as AWS_* variables."""
+        return dict(self.iam.admin_credentials)
+
+    def credentials_for_role(self, role_arn: str, session: str) -> dict[str, str]:
+        """A role's keys, as AWS_* variables.
+
+        Raises:
+            LookupError: there is no such role.
+        """
+        return self.iam.credentials_for_role(role_arn, session)
+
+    def environment(self) -> dict[str, str]:
+        """What a child process needs to talk to this cloud as its administrator."""
+        return {
+            **self.credentials,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this cloud, with the administrator's rights."""
+        return self._clients.client(service)
+
+    def mailbox(self) -> list[Mail]:
+        """Every e-mail sent, oldest first."""
+        return self._mailbox.all()
+
+    def inventory(self) -> list[accounts.Item]:
+        """Every resource of the account as (service, kind, identifier), sorted."""
+        return accounts.inventory()
+
+    def iam_report(self) -> dict[str, Any]:
+        """Role by role: denied calls, unused grants, wildcard resources, allowed calls."""
+        return self.iam.report()
+
+    def summary(self) -> dict[str, Any]:
+        """What the command line needs to know, without secrets."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "api_url": self.api_url,
+            "region": self.region,
+            "account": self.account,
+            "stack": self.stack_name,
+            "clock": self.clock.speed,
+            "pid": os.getpid(),
+            "outputs": self.outputs,
+        }

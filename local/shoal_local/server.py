@@ -1,0 +1,81 @@
+"""The servers of the embedded cloud. Loopback only, each in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from typing import Any
+
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from shoal_local.names import HOST
+
+# moto reads these when its modules are imported or its backends are made.
+_MOTO_ENVIRONMENT = {
+    "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    "VALIDATE_LAMBDA_S3": "1",
+}
+
+
+class Server:
+    """One WSGI application on ``http://127.0.0.1:<port>``; ``port`` 0 takes a free one."""
+
+    def __init__(
+        self, application: Any, port: int = 0, handler: type[WSGIRequestHandler] = WSGIRequestHandler
+    ) -> None:
+        quiet = type("QuietHandler", (handler,), {"log_request": lambda *_, **__: None})
+        self._server: BaseWSGIServer = make_server(
+            HOST, port, application, threaded=True, request_handler=quiet
+        )
+        self._thread = threading.Thread(target=self._server.serve_forever, name="shoal-server", daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self._server.server_port}"
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering and give the port back."""
+        self._server.shutdown()
+        self._thread.join(timeout=5)
+        self._server.server_close()
+
+
+def prepare_moto() -> None:
+    """Set moto's switches; call it before anything of moto is imported."""
+    os.environ.update(_MOTO_ENVIRONMENT)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    from moto.core.config import default_user_config
+
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    default_user_config["lambda"] = {"use_docker": True}
+    default_user_config["iam"] = {"load_aws_managed_policies": True}
+
+
+def moto_application() -> Any:
+    """moto's dispatcher: one WSGI application for every AWS service."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    return DomainDispatcherApplication(create_backend_app)
+
+
+def moto_request_handler() -> type[WSGIRequestHandler]:
+    from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+    handler: type[WSGIRequestHandler] = MotoRequestHandler
+    return handler
+
+
+def reset_moto() -> None:
+    """Forget everything in every account: the next backend starts empty."""
+    from moto.core.base_backend import BackendDict
+
+    BackendDict.reset()
