@@ -1,5 +1,6 @@
 """Deployments: claimed, made step by step along a ledger, and taken away again."""
 
+from shoal.deployments.ledger import entries as resources
 from shoal.deployments.model import Claim, Deployment, Event
 from shoal.deployments.store import (
     at,
@@ -25,5 +26,6 @@ __all__ = [
     "get",
     "list_deployments",
     "record_execution",
+    "resources",
     "transition",
 ]

@@ -1,0 +1,16 @@
+"""Claims a listener port and makes the target group and the listener of an endpoint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shoal.deployments import steps
+from shoal.telemetry import logger
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """``{"deployment", "revision", "generation"}`` in, ``{"step", "resources": {kind: arn}}`` out."""
+    payload = steps.begin(event, "load_balancer")
+    answer = steps.make("load_balancer", payload)
+    logger().info("step done", resources=answer.resources)
+    return answer.model_dump()

@@ -1,0 +1,16 @@
+"""Makes the log group, the queues, the ECS cluster and the task definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shoal.deployments import steps
+from shoal.telemetry import logger
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """``{"deployment", "revision", "generation"}`` in, ``{"step", "resources": {kind: arn}}`` out."""
+    payload = steps.begin(event, "task_cluster")
+    answer = steps.make("task_cluster", payload)
+    logger().info("step done", resources=answer.resources)
+    return answer.model_dump()

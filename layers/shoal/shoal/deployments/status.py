@@ -1,0 +1,117 @@
+"""Whether the service is steady, and if not yet, why: the answer of the service_status step."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+
+from shoal.aws import client, domain_errors
+from shoal.deployments import ledger, store
+from shoal.deployments.steps import StepInput
+from shoal.errors import ServiceNotStable
+from shoal.resources.kind import Entry
+from shoal.resources.service import describe_service
+from shoal.settings import settings
+
+_EVENTS = 3
+_NOTHING_FAILED = frozenset({"Successful", "InProgress", "PreInService", "WaitingForELBConnectionDraining"})
+
+
+class ServiceStatus(BaseModel):
+    """``reason`` is for a person: the last words of ECS, Auto Scaling and the load balancer."""
+
+    ready: bool
+    reason: str
+
+
+def service_status(payload: StepInput) -> ServiceStatus:
+    """READY is a rollout COMPLETED for our own task definition and, with an endpoint, a healthy target.
+
+    Raises:
+        ServiceNotStable: the rollout failed, the service is missing, or its deadline is over.
+        StaleWriter: a newer generation owns the deployment.
+    """
+    store.at(payload.deployment, payload.revision, payload.generation)
+    made = {entry.kind: entry for entry in ledger.entries(payload.deployment)}
+    service = _service(made)
+    rollout = _our_rollout(service, made["task_definition"].arn)
+    health = _target_health(made.get("target_group"))
+    status = ServiceStatus(ready=_is_ready(rollout, health), reason=_reason(service, rollout, health, made))
+    if rollout.get("rolloutState") == "FAILED":
+        raise ServiceNotStable(f"the rollout failed: {status.reason}")
+    if not status.ready and _age(rollout) > settings().deploy_deadline_seconds:
+        raise ServiceNotStable(f"not steady after {settings().deploy_deadline_seconds} s: {status.reason}")
+    return status
+
+
+def _service(made: dict[str, Entry]) -> dict[str, Any]:
+    missing = [kind for kind in ("cluster", "task_definition", "service") if kind not in made]
+    service = None if missing else describe_service(made["cluster"].name, made["service"].name)
+    if service is None or service["status"] != "ACTIVE":
+        raise ServiceNotStable("the service is missing or was deleted by somebody else: deploy again")
+    return service
+
+
+def _our_rollout(service: dict[str, Any], task_definition: str) -> dict[str, Any]:
+    """The PRIMARY deployment of the service if it runs our task definition; empty otherwise."""
+    for rollout in service.get("deployments", []):
+        if rollout["status"] == "PRIMARY" and rollout["taskDefinition"] == task_definition:
+            return dict(rollout)
+    return {}
+
+
+def _target_health(target_group: Entry | None) -> list[dict[str, Any]] | None:
+    """One dict per target (State, Reason, Description); None for a deployment without an endpoint."""
+    if target_group is None:
+        return None
+    with domain_errors("read the health of the targets"):
+        answer = client("elbv2").describe_target_health(TargetGroupArn=target_group.arn)
+    return [target["TargetHealth"] for target in answer["TargetHealthDescriptions"]]
+
+
+def _is_ready(rollout: dict[str, Any], health: list[dict[str, Any]] | None) -> bool:
+    completed = rollout.get("rolloutState") == "COMPLETED"
+    return completed and (health is None or any(target["State"] == "healthy" for target in health))
+
+
+def _age(rollout: dict[str, Any]) -> float:
+    """Seconds since ECS began the rollout; 0 where it has not."""
+    began = rollout.get("createdAt")
+    return (datetime.now(UTC) - began).total_seconds() if began else 0.0
+
+
+def _reason(
+    service: dict[str, Any],
+    rollout: dict[str, Any],
+    health: list[dict[str, Any]] | None,
+    made: dict[str, Entry],
+) -> str:
+    words = [
+        f"rollout {rollout.get('rolloutState', 'not begun')}, "
+        f"{rollout.get('runningCount', 0)} of {service.get('desiredCount', 0)} tasks running, "
+        f"{rollout.get('failedTasks', 0)} failed"
+    ]
+    words += [str(rollout["rolloutStateReason"])] if rollout.get("rolloutStateReason") else []
+    words += [f"target {target['State']}: {_why(target)}" for target in health or []]
+    words += _failed_scaling(made.get("auto_scaling_group"))
+    words += [event["message"] for event in service.get("events", [])[:_EVENTS]]
+    return "; ".join(words)
+
+
+def _why(target: dict[str, Any]) -> str:
+    return str(target.get("Description") or target.get("Reason") or "no reason given")
+
+
+def _failed_scaling(group: Entry | None) -> list[str]:
+    """Missing capacity and vCPU quotas appear nowhere else."""
+    if group is None:
+        return []
+    with domain_errors("read the scaling activities"):
+        answer = client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group.name)
+    return [
+        str(activity.get("StatusMessage") or activity["StatusCode"])
+        for activity in answer["Activities"][:_EVENTS]
+        if activity["StatusCode"] not in _NOTHING_FAILED
+    ]

@@ -1,0 +1,94 @@
+"""The making steps of deploy.asl.json: each runs a few kinds along the ledger."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from shoal.contracts.names import DeploymentName
+from shoal.contracts.status import DeploymentStatus, LedgerState
+from shoal.deployments import ledger, store
+from shoal.deployments.model import Deployment
+from shoal.errors import Conflict, ShoalError
+from shoal.resources import BY_KIND
+from shoal.resources.kind import Context, Entry, ResourceKind, Scope
+from shoal.settings import settings
+from shoal.telemetry import logger
+
+MakingStep = Literal["load_balancer", "task_cluster", "auto_scaling_group", "ecs_service"]
+
+STEPS: dict[MakingStep, tuple[str, ...]] = {
+    "load_balancer": ("listener_port", "target_group", "listener"),
+    "task_cluster": ("log_group", "dead_letter_queue", "queue", "cluster", "task_definition"),
+    "auto_scaling_group": ("launch_template", "auto_scaling_group", "capacity_provider", "cluster_capacity"),
+    "ecs_service": ("service",),
+}
+"""Which kinds each step makes, in order."""
+
+_MAY_MAKE = frozenset({DeploymentStatus.ACCEPTED, DeploymentStatus.DEPLOYING})
+
+
+class StepInput(BaseModel):
+    """What every step receives; the rest is read from the tables."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    deployment: DeploymentName
+    revision: int
+    generation: int
+
+
+class StepOutput(BaseModel):
+    """What a making step answers: the ARN (or id) of each kind it made."""
+
+    step: MakingStep
+    resources: dict[str, str]
+
+
+def begin(event: dict[str, Any], step: str) -> StepInput:
+    """The checked payload, with the log keys of this step set."""
+    payload = StepInput.model_validate(event)
+    logger().append_keys(deployment=payload.deployment, revision=payload.revision, step=step)
+    return payload
+
+
+def make(step: MakingStep, payload: StepInput) -> StepOutput:
+    """Make every kind of a step that this specification asks for; what is already made is left alone.
+
+    Raises:
+        StaleWriter: a newer generation owns the deployment.
+        Conflict: it is no longer being deployed, or a name belongs to somebody else.
+        ShoalError: what AWS answered; the ledger holds everything that may have been made.
+    """
+    deployment = store.at(payload.deployment, payload.revision, payload.generation)
+    if deployment.status not in _MAY_MAKE:
+        raise Conflict(f"{deployment.name} is {deployment.status}: nothing may be made for it now")
+    made = {entry.kind: entry for entry in ledger.entries(deployment.name)}
+    kinds = [BY_KIND[kind] for kind in STEPS[step] if BY_KIND[kind].applies(deployment.spec)]
+    for kind in kinds:
+        made[kind.kind] = _make_one(kind, deployment, made)
+    return StepOutput(step=step, resources={kind.kind: made[kind.kind].arn for kind in kinds})
+
+
+def scope_of(deployment: Deployment) -> Scope:
+    return Scope(settings().shoal_environment, deployment.name, deployment.spec)
+
+
+def _make_one(kind: ResourceKind, deployment: Deployment, made: dict[str, Entry]) -> Entry:
+    name, generation = deployment.name, deployment.generation
+    known = made.get(kind.kind)
+    if known and known.state is LedgerState.CREATED and known.revision == deployment.revision:
+        return known
+    context = Context(
+        settings().shoal_environment, name, deployment.spec, deployment.revision, generation, made
+    )
+    entry = Entry(kind=kind.kind, order=kind.order, name=kind.name(context), revision=deployment.revision)
+    entry = ledger.intend(name, generation, entry)
+    try:
+        result = kind.make(context)
+    except ShoalError:
+        ledger.attempt_ended(name, generation, entry)
+        raise
+    logger().info("made", kind=kind.kind, arn=result.arn)
+    return ledger.made(name, generation, entry, result)
