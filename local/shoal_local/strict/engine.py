@@ -92,9 +92,16 @@ def after(service: str, *operations: str) -> Callable[[After], After]:
 
 def refused(code: str, message: str) -> Exception:
     """The error moto's serializers turn into AWS's answer in whatever protocol the caller speaks."""
+    error: Exception = _refusal_class()(code, message)
+    return error
+
+
+@functools.cache
+def _refusal_class() -> Any:
+    """A class of our own: moto guesses the service of its own exceptions from their module's name."""
     from moto.core.exceptions import ServiceException
 
-    return ServiceException(code, message)
+    return type("Refused", (ServiceException,), {"__module__": __name__})
 
 
 def method_of(operation: str) -> str:
