@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from shoal_worker.service import problems
-from shoal_worker.service.limits import MAXIMUM_WAITING, BodyLimit
+from shoal_worker.service.limits import MAXIMUM_BODY_BYTES, MAXIMUM_WAITING, BodyLimit
 from shoal_worker.service.progress import Activity
 from shoal_worker.service.uploads import Upload, read_upload
 
@@ -60,7 +60,7 @@ class ServiceState:
 def create_app(state: ServiceState) -> FastAPI:
     """The ASGI application over ``state``."""
     app = FastAPI(title="Shoal worker", docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, limit=MAXIMUM_BODY_BYTES)
     problems.install(app)
 
     @app.get("/health")

@@ -12,13 +12,14 @@ MAXIMUM_VIDEO_FRAMES = 300
 MAXIMUM_WAITING = 8
 """Requests that may wait for the model at once; the load balancer tries another worker for the next."""
 
-_ENVELOPE_BYTES = 64 * 1024
+MAXIMUM_BODY_BYTES = MAXIMUM_VIDEO_BYTES + 64 * 1024
+"""A video and the form around it."""
 
 
 class BodyLimit:
     """ASGI middleware: a body above the limit ends as a 413 when it is read, whatever its headers say."""
 
-    def __init__(self, app: ASGIApp, limit: int = MAXIMUM_VIDEO_BYTES + _ENVELOPE_BYTES) -> None:
+    def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
         self._limit = limit
 
@@ -53,7 +54,7 @@ def check_declared_length(header: str | None) -> None:
         raise Problem(
             400, "malformed-request", "The request could not be read", "Content-Length is no number"
         )
-    if int(header) > MAXIMUM_VIDEO_BYTES + _ENVELOPE_BYTES:
+    if int(header) > MAXIMUM_BODY_BYTES:
         raise too_large(
-            f"a request may have {MAXIMUM_VIDEO_BYTES} bytes: send long videos to the queue (shoal process)"
+            f"a request may have {MAXIMUM_BODY_BYTES} bytes: send long videos to the queue (shoal process)"
         )
