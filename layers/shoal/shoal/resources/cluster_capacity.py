@@ -41,18 +41,29 @@ class ClusterCapacity:
         return Found(cluster["clusterArn"], plain_tags(cluster.get("tags", [])))
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:
-        from botocore.exceptions import ClientError
-
-        with domain_errors(f"detach the capacity provider of {entry.name}", absent=_ABSENT):
-            try:
-                client("ecs").put_cluster_capacity_providers(
-                    cluster=entry.arn, capacityProviders=[], defaultCapacityProviderStrategy=[]
-                )
-            except ClientError as error:
-                if code_of(error) in _BUSY:
-                    return waiting("the service still uses the capacity provider")
-                raise
-        cluster = describe_cluster(self.name(scope)) or {}
+        """Looks first: putting "none" again would start another update. A stale look is harmless here, since
+        neither the provider nor the cluster can be deleted while they are attached to each other.
+        """
+        cluster = describe_cluster(self.name(scope))
+        if cluster is None or cluster["status"] == "INACTIVE":
+            return GONE
         if cluster.get("attachmentsStatus") == "UPDATE_IN_PROGRESS":
-            return waiting("the capacity provider is being detached")
-        return GONE
+            return waiting("the cluster's capacity is being updated")
+        if not cluster.get("capacityProviders"):
+            return GONE
+        return _detach(entry)
+
+
+def _detach(entry: Entry) -> Answer:
+    from botocore.exceptions import ClientError
+
+    with domain_errors(f"detach the capacity provider of {entry.name}", absent=_ABSENT):
+        try:
+            client("ecs").put_cluster_capacity_providers(
+                cluster=entry.arn, capacityProviders=[], defaultCapacityProviderStrategy=[]
+            )
+        except ClientError as error:
+            if code_of(error) not in _BUSY:
+                raise
+            return waiting("the service still uses the capacity provider")
+    return waiting("the capacity provider is being detached")

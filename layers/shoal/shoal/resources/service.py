@@ -63,8 +63,9 @@ class Service:
             except ClientError as error:
                 if code_of(error) not in _GONE_CODES:
                     raise
-        if status != "INACTIVE" or self.observe(scope):
-            return waiting("its tasks are stopping")
+        left = describe_service(cluster, self.name(scope)) or {"status": "INACTIVE", "runningCount": 0}
+        if status != "INACTIVE" or left["status"] != "INACTIVE":
+            return waiting(f"its tasks are stopping, {left['runningCount']} still run")
         return GONE
 
     def _create(self, context: Context) -> Made:
