@@ -216,14 +216,18 @@ def _remove(self: Any, name: str) -> None:
     _guarded(name, kind, "DELETE", self, remove)
 
 
-def _remove_all(self: Any) -> None:
-    """In place of ``ResourceMap.delete``: backwards; what another resource still holds gets a second try."""
+def remove_all(self: Any, kept: frozenset[str] = _KEPT) -> None:
+    """In place of ``ResourceMap.delete``: backwards; what another resource still holds gets a second try.
+
+    ``kept`` are the deletion policies that keep a resource; a failed creation keeps fewer.
+    """
     failures: dict[str, ResourceFailed] = {}
     for _ in range(3):
         failures = {}
         for name in reversed(list(made(self))):
-            if self._resource_json_map.get(name, {}).get("DeletionPolicy") in _KEPT:
+            if self._resource_json_map.get(name, {}).get("DeletionPolicy") in kept:
                 made(self).pop(name)
+                self._parsed_resources.pop(name, None)
                 continue
             try:
                 _remove(self, name)
@@ -252,5 +256,5 @@ def install() -> None:
     _MAKE.replace(_make)
     _CREATE.replace(create)
     _UPDATE.replace(_apply)
-    _DELETE.replace(_remove_all)
+    _DELETE.replace(lambda self: remove_all(self))
     _REMOVE_ONE.check()

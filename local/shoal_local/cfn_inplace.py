@@ -43,24 +43,6 @@ def _through_moto(resource: Any, old: Properties, new: Properties) -> bool:
     return True
 
 
-def _role(resource: Any, old: Properties, new: Properties) -> bool:
-    """Inline and attached policies and the trust are replaced; the name and the path are not."""
-    if _changed(old, new, "RoleName", "Path"):
-        return False
-    iam, name = client("iam"), resource.name
-    for policy in old.get("Policies") or []:
-        iam.delete_role_policy(RoleName=name, PolicyName=policy["PolicyName"])
-    for policy in new.get("Policies") or []:
-        document = json.dumps(policy["PolicyDocument"])
-        iam.put_role_policy(RoleName=name, PolicyName=policy["PolicyName"], PolicyDocument=document)
-    for arn in set(old.get("ManagedPolicyArns") or []) - set(new.get("ManagedPolicyArns") or []):
-        iam.detach_role_policy(RoleName=name, PolicyArn=arn)
-    for arn in set(new.get("ManagedPolicyArns") or []) - set(old.get("ManagedPolicyArns") or []):
-        iam.attach_role_policy(RoleName=name, PolicyArn=arn)
-    iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(new["AssumeRolePolicyDocument"]))
-    return True
-
-
 def _log_group(resource: Any, old: Properties, new: Properties) -> bool:
     if _changed(old, new, "LogGroupName"):
         return False
@@ -72,7 +54,6 @@ def _log_group(resource: Any, old: Properties, new: Properties) -> bool:
 
 IN_PLACE: dict[str, InPlace] = {
     "AWS::DynamoDB::Table": _table,
-    "AWS::IAM::Role": _role,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::Bucket": _through_moto,
     "AWS::SQS::Queue": _through_moto,

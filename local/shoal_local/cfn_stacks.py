@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from shoal_local import cfn_api, cfn_engine, cfn_events, cfn_lambda, cfn_policies, cfn_states  # noqa: F401 - register
+from shoal_local import cfn_engine, cfn_types
 from shoal_local.patches import Contract, contract
 from shoal_local.sam_transform import is_sam, parse_template, transform
 
@@ -40,6 +40,7 @@ contract(_MODELS, "Stack._parse_template", "self")
 
 def install() -> None:
     """Patch moto's CloudFormation; the resource types come with the imports above."""
+    cfn_types.load()
     cfn_engine.install()
     for entry in (_CREATE_STACK, _UPDATE_STACK):
         entry.replace(_with_macro(entry))
@@ -147,10 +148,18 @@ def _apply(stack: Any, template: str, parameters: dict[str, Any]) -> None:
     stack.template, stack.parameters = template, parameters
     stack._parse_template()
     stack.description = stack.template_dict.get("Description")
+    _no_outputs(stack)
     stack.resource_map.update(stack.template_dict, parameters)
     stack.output_map = stack._create_output_map()
     # an output that cannot be resolved fails the stack
     list(stack.outputs or [])
+
+
+def _no_outputs(stack: Any) -> None:
+    """moto resolves outputs when it is asked, and would make again what is gone."""
+    from moto.cloudformation.parsing import OutputMap
+
+    stack.output_map = OutputMap(stack.resource_map, {}, stack.stack_id)
 
 
 def _roll_back(stack: Any, verb: str, before: tuple[str, dict[str, Any]], reason: str) -> None:
@@ -158,7 +167,8 @@ def _roll_back(stack: Any, verb: str, before: tuple[str, dict[str, Any]], reason
     _status(stack, f"{prefix}_IN_PROGRESS", reason)
     try:
         if verb == "CREATE":
-            stack.resource_map.delete()
+            _no_outputs(stack)
+            cfn_engine.remove_all(stack.resource_map, frozenset({"Retain"}))
         else:
             _apply(stack, *before)
     except Exception as error:  # noqa: BLE001 - the last resort of the stack: its status says that something is left
@@ -179,6 +189,7 @@ def _delete_stack(self: Any, name_or_stack_id: str) -> None:
     found = [s for s in self.stacks.values() if name_or_stack_id in (s.name, s.stack_id)]
     for stack in found:
         _status(stack, "DELETE_IN_PROGRESS", "User Initiated")
+        _no_outputs(stack)
         try:
             stack.resource_map.delete()
         except cfn_engine.ResourceFailed as error:

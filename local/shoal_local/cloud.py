@@ -101,7 +101,9 @@ class Cloud:
         from shoal_local.control import Control
         from shoal_local.guard import Guard
         from shoal_local.iam import Iam
+        from shoal_local.network import make_networks
 
+        make_networks(self.root / "env")
         strict.install()
         self.iam = Iam(enforced)
         guard = Guard(moto_application(), self.iam, self.faults, self._mailbox)
@@ -145,16 +147,18 @@ class Cloud:
         from shoal_local import asl, strict
         from shoal_local.patches import restore_all
 
-        if hasattr(self, "_pool"):
-            asl.stop_executions()
-            self._pool.close()
-        while self._stoppers:
-            self._stoppers.pop().stop()
-        strict.uninstall()
-        restore_all()
-        reset_moto()
-        os.environ.pop("MOTO_PORT", None)
-        _RUNNING.release()
+        try:
+            if hasattr(self, "_pool"):
+                asl.stop_executions()
+                self._pool.close()
+            while self._stoppers:
+                self._stoppers.pop().stop()
+        finally:
+            strict.uninstall()
+            restore_all()
+            reset_moto()
+            os.environ.pop("MOTO_PORT", None)
+            _RUNNING.release()
 
     def deploy(self, template: Path | None = None, parameters: dict[str, str] | None = None) -> dict[str, str]:
         """Deploy (again) and warm the functions up in the background; the stack's outputs.
@@ -172,10 +176,10 @@ class Cloud:
     @property
     def api_url(self) -> str:
         """The deployed API's URL on loopback, with its stage; without a deployed API only the server's."""
-        for api in backend("apigateway").apis.values():
-            for stage in api.stages.values():
-                return f"{self._gateway.url}/{stage.name}"
-        return self._gateway.url
+        stages = [name for api in backend("apigateway").apis.values() for name in api.stages]
+        # SAM adds a stage called "Stage" of its own to every API
+        chosen = sorted(stages, key=lambda name: name == "Stage")
+        return f"{self._gateway.url}/{chosen[0]}" if chosen else self._gateway.url
 
     @property
     def credentials(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ from shoal_local.wire import Call, Environ, boto_service, caller_of, read_call, 
 
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
+_LOG = logging.getLogger("shoal_local.guard")
 _UNKNOWN_KEY = {"s3": "InvalidAccessKeyId", "ec2": "AuthFailure", "sns": "InvalidClientTokenId"}
 
 
@@ -41,7 +43,7 @@ class Guard:
                 environ, start_response
             )
         if not self._must_read(service, principal):
-            return self._moto(environ, start_response)
+            return self._served(service, environ, start_response)
         try:
             call = read_call(environ, caller)
             refused = self._fault(call) or self._refused(call, principal)
@@ -50,6 +52,15 @@ class Guard:
         if refused is not None:
             return refused(environ, start_response)
         return self._pass_on(call, environ, start_response)
+
+    def _served(self, service: str, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """moto's answer; what breaks inside moto becomes AWS's InternalFailure with the reason."""
+        try:
+            return self._moto(environ, start_response)
+        except Exception as error:  # supervises a foreign server: logged with its trace, told to the caller
+            _LOG.exception("moto failed on %s %s", service, environ.get("PATH_INFO"))
+            message = f"{type(error).__name__}: {error}"
+            return refusal(service, "InternalFailure", message, 500)(environ, start_response)
 
     def _must_read(self, service: str, principal: Principal | None) -> bool:
         checked = principal is not None and not principal.administrator and self._iam.enforced
@@ -82,7 +93,7 @@ class Guard:
 
     def _pass_on(self, call: Call, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if not sends_mail(call):
-            return self._moto(environ, start_response)
+            return self._served(call.service, environ, start_response)
         response = Response.from_app(self._moto, environ)
         if response.status_code < 300:
             self._mailbox.take(call, response.get_data())

@@ -137,12 +137,13 @@ class Iam:
 def documents_of(entity: Any) -> list[dict[str, Any]]:
     """Inline and attached policies of moto's role, user or group."""
     inline = [_document(each) for each in entity.policies.values()]
-    attached = [_document(policy.default_version.document) for policy in _attached(entity)]
+    attached = [_document(_current(policy)) for policy in list(entity.managed_policies.values())]
     return inline + attached
 
 
-def _attached(entity: Any) -> list[Any]:
-    return list(entity.managed_policies.values())
+def _current(policy: Any) -> Any:
+    """The document of a managed policy's default version."""
+    return next(version.document for version in policy.versions if version.is_default)
 
 
 def _document(document: Any) -> dict[str, Any]:

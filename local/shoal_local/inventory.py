@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from shoal_local.names import ACCOUNT
+from shoal_local.names import ACCOUNT, PARTITION, REGION
 from shoal_local.patches import contract
 
 contract("moto.core.base_backend", "BackendDict._instances")
@@ -29,15 +29,16 @@ _PRIMITIVE = (str, bytes, int, float, bool, type(None))
 
 
 def inventory() -> list[Item]:
-    """Every resource, sorted. A kind is the name under which the backend keeps it."""
+    """Every resource of our region and of the global services, sorted; a kind is moto's name of its shelf."""
     from moto.core.base_backend import BackendDict
 
     found: set[Item] = set()
     for services in list(BackendDict._instances):
         for account, regions in list(services.items()):
             if account == ACCOUNT:
-                for one in list(regions.values()):
-                    found.update(_of_backend(services.service_name, one))
+                for region in [REGION, PARTITION]:
+                    if region in regions.keys():  # noqa: SIM118 - moto's own ``in`` makes the backend
+                        found.update(_of_backend(services.service_name, regions[region]))
     return sorted(found)
 
 

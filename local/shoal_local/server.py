@@ -18,6 +18,9 @@ _MOTO_ENVIRONMENT = {
     "VALIDATE_LAMBDA_S3": "1",
 }
 
+# The interpreter logs every Fail state as an error; the translator warns about telemetry nobody collects.
+_QUIET = {"werkzeug": logging.ERROR, "moto.stepfunctions": logging.CRITICAL, "samtranslator": logging.ERROR}
+
 
 class Server:
     """One WSGI application on ``http://127.0.0.1:<port>``; ``port`` 0 takes a free one."""
@@ -52,7 +55,8 @@ class Server:
 def prepare_moto() -> None:
     """Set moto's switches; call it before anything of moto is imported."""
     os.environ.update(_MOTO_ENVIRONMENT)
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
     from moto.core.config import default_user_config
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
