@@ -78,6 +78,20 @@ def query(partition: str, prefix: str = "", newest_first: bool = False, limit: i
     return found
 
 
+def query_after(partition: str, prefix: str, after: str, limit: int) -> list[Item]:
+    """Up to ``limit`` items whose sort key begins with ``prefix`` and comes after ``prefix + after``."""
+    values = {":pk": partition, ":first": f"{prefix}{after} ", ":last": f"{prefix}\uffff"}
+    with domain_errors("query the deployments table"):
+        answer = client("dynamodb").query(
+            TableName=_table(),
+            KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
+            ExpressionAttributeValues=_encode(values),
+            ConsistentRead=True,
+            Limit=limit,
+        )
+    return [_decode(item) for item in answer["Items"]]
+
+
 def query_by_type(kind: str, limit: int, start: Item | None) -> tuple[list[Item], Item | None]:
     """A page of the ``by-type`` index (eventually consistent), and the key where the next one starts."""
     arguments: dict[str, Any] = {"ExclusiveStartKey": _encode(start)} if start else {}

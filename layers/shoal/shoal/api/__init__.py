@@ -1,0 +1,1 @@
+"""The REST face: a guard, problem documents, and what each route does."""

@@ -1,0 +1,186 @@
+"""What the routes below /deploy do, jobs apart."""
+
+from __future__ import annotations
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+from shoal import deployments, table
+from shoal.api.gate import Answer, Request
+from shoal.api.model import Accepted, DeploymentPage, Description, Resource, Summary
+from shoal.api.model_source import resolve
+from shoal.api.pages import limit_of, position_of, token_for
+from shoal.api.specification import NAME_PATTERN, config_of, read_specification
+from shoal.api.validate import field_error
+from shoal.aws import client, code_of, domain_errors
+from shoal.contracts.names import deployment_name_from
+from shoal.deployments import Deployment
+from shoal.errors import Conflict, MalformedRequest, NotFound
+from shoal.settings import settings
+
+_EVENTS = 50
+
+
+def deploy(request: Request) -> Answer:
+    """POST /deploy: claim the name, start the state machine; the same request again changes nothing.
+
+    Raises:
+        InvalidRequest, Conflict: see their messages.
+    """
+    if request.body is None:
+        raise MalformedRequest("send the specification as the body, see docs/deployments.md")
+    spec, adjustments = read_specification(request.body)
+    spec, noted = resolve(spec)
+    claim = deployments.claim(spec, request.actor, [*adjustments, *noted])
+    deployment = deployments.get(spec.name)
+    if claim.created or deployment.execution_arn is None:
+        _start("deploy", deployment)
+        deployments.record_execution(spec.name, claim.generation, _execution_arn("deploy", deployment))
+    status = HTTPStatus.OK if deployment.status.is_finished() else HTTPStatus.ACCEPTED
+    return _accepted(deployment, status)
+
+
+def initiate_deployment(request: Request) -> Answer:
+    """POST /initiate-deployment: the seeds' spelling of POST /deploy, for a registered model's endpoint."""
+    return deploy(Request(**{**vars(request), "body": config_of(request.body)}))
+
+
+def list_all(request: Request) -> Answer:
+    """GET /deploy: deployments by name, deleted ones included."""
+    found, after = deployments.list_deployments(
+        limit_of(request.query), position_of(request.query, NAME_PATTERN)
+    )
+    page = DeploymentPage(deployments=[_summary(one) for one in found], next_token=token_for(after))
+    return Answer(HTTPStatus.OK, page)
+
+
+def describe(name: str) -> Answer:
+    """GET /deploy/{name}."""
+    name = known_name(name)
+    found = deployments.get(name)
+    description = Description(
+        **_summary(found).model_dump(),
+        spec=found.spec,
+        adjustments=found.adjustments,
+        resources=resources(name),
+        events=list(reversed(deployments.events(name, _EVENTS))),
+        links=_links(found),
+    )
+    return Answer(HTTPStatus.OK, description)
+
+
+def delete(request: Request, name: str) -> Answer:
+    """DELETE /deploy/{name}: fence off whoever deploys it, start the deletion.
+
+    Raises:
+        NotFound: there is no such deployment, or it is deleted already.
+    """
+    name = known_name(name)
+    deployment = _deletion(name, request.actor, again=False)
+    if not _start("delete", deployment):  # its execution ended without finishing: another one takes over
+        deployment = _deletion(name, request.actor, again=True)
+        _start("delete", deployment)
+    deployments.record_execution(name, deployment.generation, _execution_arn("delete", deployment))
+    return _accepted(deployment, HTTPStatus.ACCEPTED)
+
+
+def mlops_delete(request: Request) -> Answer:
+    """POST /mlops-delete: the seeds' spelling of DELETE, for one version of a registered model."""
+    body = request.body if isinstance(request.body, dict) else {}
+    model = body.get("registry-name")
+    if not isinstance(model, str) or not model:
+        raise field_error("registry-name", 'send {"registry-name": ..., "version": ..., "ecr-version": ...}')
+    deployment = deployments.get(known_name(model))
+    serving = {"version": deployment.spec.model_version, "ecr-version": deployment.spec.image_version}
+    for field, now in serving.items():
+        wanted = str(body.get(field, now))
+        if now is not None and wanted not in {str(now), "latest", "default"}:
+            raise Conflict(
+                f"{deployment.name} serves {field} {now}, not {wanted[:64]}: leave it out to delete anyway",
+                [{"field": field, "detail": f"it is {now}"}],
+            )
+    return delete(request, deployment.name)
+
+
+def known_name(text: str) -> str:
+    """A deployment's name as somebody may write it (``Megadetector``).
+
+    Raises:
+        NotFound: nothing can be called so.
+    """
+    name = text if re.fullmatch(NAME_PATTERN, text) else deployment_name_from(text)
+    if len(text) != len(name) or not re.fullmatch(NAME_PATTERN, name):
+        raise NotFound("there is no such deployment: GET /deploy lists them")
+    return name
+
+
+def resources(name: str) -> list[Resource]:
+    """The ledger of a deployment, in the order of making."""
+    return [Resource.model_validate(item) for item in table.query(table.deployment_key(name), "RESOURCE#")]
+
+
+def _deletion(name: str, actor: str, again: bool) -> Deployment:
+    deployments.begin_deletion(name, actor, again)
+    return deployments.get(name)
+
+
+def _start(machine: str, deployment: Deployment) -> bool:
+    """Start this generation's execution or find it running; False when it ran and ended."""
+    from botocore.exceptions import ClientError
+
+    name = _execution_name(deployment)
+    text = json.dumps(_input(deployment), sort_keys=True)
+    with domain_errors(f"start execution {name}"):
+        try:
+            client("stepfunctions").start_execution(
+                stateMachineArn=_machine_arn(machine), name=name, input=text
+            )
+        except ClientError as error:
+            if code_of(error) != "ExecutionAlreadyExists":
+                raise
+            return False
+    return True
+
+
+def _machine_arn(machine: str) -> str:
+    return settings().need(f"{machine}_state_machine")
+
+
+def _execution_name(deployment: Deployment) -> str:
+    return f"{deployment.name}-r{deployment.revision}-g{deployment.generation}"
+
+
+def _execution_arn(machine: str, deployment: Deployment) -> str:
+    return f"{_machine_arn(machine).replace(':stateMachine:', ':execution:')}:{_execution_name(deployment)}"
+
+
+def _input(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "deployment": deployment.name,
+        "revision": deployment.revision,
+        "generation": deployment.generation,
+        "plan": {"endpoint": deployment.spec.has_endpoint, "compute": deployment.spec.compute},
+    }
+
+
+def _accepted(deployment: Deployment, status: int) -> Answer:
+    content = Accepted(
+        name=deployment.name,
+        status=deployment.status,
+        revision=deployment.revision,
+        adjustments=deployment.adjustments,
+        links=_links(deployment),
+    )
+    return Answer(status, content, f"/deploy/{deployment.name}")
+
+
+def _links(deployment: Deployment) -> dict[str, str]:
+    own = f"/deploy/{deployment.name}"
+    links = {"self": own}
+    return links | {"jobs": f"{own}/jobs"} if deployment.spec.has_queue else links
+
+
+def _summary(deployment: Deployment) -> Summary:
+    return Summary.model_validate(deployment.model_dump(include=set(Summary.model_fields)))

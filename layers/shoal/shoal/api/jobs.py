@@ -1,0 +1,79 @@
+"""What the routes below /deploy/{name}/jobs do."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from shoal import deployments, fleet, jobs
+from shoal.api.deployments import known_name
+from shoal.api.gate import Answer, Request
+from shoal.api.model import JobPage, Submitted
+from shoal.api.pages import limit_of, position_of, token_for
+from shoal.api.validate import validated
+from shoal.contracts.job import JobRecord
+from shoal.contracts.status import DeploymentStatus
+from shoal.deployments import Deployment
+from shoal.errors import AwsError, Conflict, NotFound, Retryable
+from shoal.settings import settings
+from shoal.telemetry import logger
+
+_JOB_ID = r"[A-Za-z0-9-]{1,64}"
+
+
+def submit(request: Request, name: str) -> Answer:
+    """POST /deploy/{name}/jobs: record, send, wake the fleet.
+
+    Raises:
+        InvalidRequest: naming the videos at fault; nothing was recorded.
+        Conflict: the deployment takes no jobs, or not now.
+        Retryable: SQS took none of them.
+    """
+    deployment = _ready(known_name(name))
+    submission = validated(jobs.Submission, request.body, "the submission")
+    messages = jobs.messages_of(submission, deployment.name, settings().need("data_bucket"))
+    records = jobs.record(messages)
+    unsent = jobs.send(str(deployment.queue_url), messages)
+    records = [jobs.fail(one, unsent[one.job_id]) if one.job_id in unsent else one for one in records]
+    if len(unsent) == len(records):
+        raise Retryable("no video could be queued: submit them again")
+    return _submitted(deployment, records, _wake(deployment, len(records) - len(unsent)))
+
+
+def list_all(request: Request, name: str) -> Answer:
+    """GET /deploy/{name}/jobs: oldest first."""
+    deployment = deployments.get(known_name(name))
+    after = position_of(request.query, _JOB_ID) or ""
+    found, position = jobs.list_jobs(deployment.name, limit_of(request.query), after)
+    return Answer(HTTPStatus.OK, JobPage(jobs=found, next_token=token_for(position)))
+
+
+def describe(name: str, job_id: str) -> Answer:
+    """GET /deploy/{name}/jobs/{job_id}."""
+    return Answer(HTTPStatus.OK, jobs.get(known_name(name), job_id[:64]))
+
+
+def _ready(name: str) -> Deployment:
+    deployment = deployments.get(name)
+    if deployment.status is DeploymentStatus.DELETED:
+        raise NotFound(f"there is no deployment {name}: it was deleted at {deployment.updated_at}")
+    if not deployment.spec.has_queue:
+        raise Conflict(f"{name} serves an endpoint only: post the video to its /predict")
+    if deployment.status is not DeploymentStatus.READY or not deployment.queue_url:
+        raise Conflict(f"{name} is {deployment.status} and takes videos when it is READY: wait for it")
+    return deployment
+
+
+def _wake(deployment: Deployment, sent: int) -> int | None:
+    """The number of workers now wanted; None when ECS did not answer: the reconciler will wake the fleet."""
+    try:
+        return fleet.apply(deployment, just_sent=sent)
+    except (Retryable, AwsError):  # the videos are queued: an error would make the sender submit them again
+        logger().exception("fleet not woken", extra={"deployment": deployment.name})
+        return None
+
+
+def _submitted(deployment: Deployment, records: list[JobRecord], workers: int | None) -> Answer:
+    own = f"/deploy/{deployment.name}/jobs"
+    location = f"{own}/{records[0].job_id}" if len(records) == 1 else own
+    content = Submitted(jobs=records, desired_workers=workers, links={"jobs": own})
+    return Answer(HTTPStatus.ACCEPTED, content, location)

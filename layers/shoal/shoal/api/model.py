@@ -1,0 +1,90 @@
+"""What the routes answer."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from shoal.contracts.deployment import Adjustment, DeploymentSpec
+from shoal.contracts.job import JobRecord
+from shoal.contracts.registry import ModelVersion
+from shoal.contracts.status import DeploymentStatus, LedgerState
+from shoal.deployments.model import Event
+from shoal.registry import RegisteredModel
+
+
+class Accepted(BaseModel):
+    """A deployment or a deletion was taken on; ``links`` are paths below the API's root."""
+
+    name: str
+    status: DeploymentStatus
+    revision: int
+    adjustments: list[Adjustment] = []
+    links: dict[str, str]
+
+
+class Resource(BaseModel):
+    """One line of a deployment's ledger."""
+
+    kind: str
+    name: str
+    state: LedgerState
+    arn: str = ""
+    revision: int
+
+
+class Summary(BaseModel):
+    """A deployment in a list."""
+
+    name: str
+    status: DeploymentStatus
+    reason: str
+    revision: int
+    endpoint: str | None
+    queue_url: str | None
+    created_at: str
+    updated_at: str
+
+
+class Description(Summary):
+    """A deployment with everything that is known of it; events are oldest first."""
+
+    spec: DeploymentSpec
+    adjustments: list[Adjustment]
+    resources: list[Resource]
+    events: list[Event]
+    links: dict[str, str]
+
+
+class DeploymentPage(BaseModel):
+    deployments: list[Summary]
+    next_token: str | None = None
+
+
+class JobPage(BaseModel):
+    jobs: list[JobRecord]
+    next_token: str | None = None
+
+
+class Submitted(BaseModel):
+    """The jobs that were recorded and sent; one that could not be sent is FAILED with its reason.
+
+    ``desired_workers`` is null when ECS did not answer; the fleet is then woken within a minute.
+    """
+
+    jobs: list[JobRecord]
+    desired_workers: int | None
+    links: dict[str, str]
+
+
+class ModelPage(BaseModel):
+    models: list[RegisteredModel]
+    next_token: str | None = None
+
+
+class Versions(BaseModel):
+    """A model with a page of its versions, newest first."""
+
+    model: str
+    latest: int
+    versions: list[ModelVersion]
+    next_token: str | None = None

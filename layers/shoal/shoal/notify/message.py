@@ -1,0 +1,122 @@
+"""What an e-mail about a deployment says: one list of parts, rendered as text and as HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shoal.contracts.status import DeploymentStatus
+from shoal.deployments import Deployment
+from shoal.notify.safe import header, markup, plain
+
+_S = DeploymentStatus
+_HAPPENED = {
+    _S.READY: "It is ready and serves.",
+    _S.FAILED: "The deployment failed and was rolled back; nothing is left of it.",
+    _S.ROLLBACK_FAILED: "The deployment failed, and something could not be removed.",
+    _S.DELETED: "It was deleted; a sweep by name and tag found nothing left.",
+    _S.DELETE_INCOMPLETE: "The deletion ended, and something could not be removed.",
+}
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
+<body style="font-family:sans-serif;max-width:44em">
+<h1>{title}</h1>
+{body}
+</body></html>
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A paragraph, or facts (label, value), or a command to copy; what is empty is left out."""
+
+    text: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Mail:
+    subject: str
+    text: str
+    html: str
+
+
+def compose(deployment: Deployment, outcome: DeploymentStatus, environment: str, left: list[str]) -> Mail:
+    """The mail for an outcome. ``left`` names what the ledger still holds after a rollback or deletion."""
+    subject = header(f"[shoal {environment}] {deployment.name} is {outcome}")
+    parts = [
+        Part(_HAPPENED.get(outcome, f"It is {outcome}.")),
+        Part(facts=_facts(deployment, outcome)),
+        *(_how_to_use(deployment) if outcome is _S.READY else []),
+        *(_how_to_mend(deployment.name, outcome, left)),
+    ]
+    return Mail(subject, _as_text(subject, parts), _as_html(subject, parts))
+
+
+def _facts(deployment: Deployment, outcome: DeploymentStatus) -> list[tuple[str, str]]:
+    spec, ready = deployment.spec, outcome is _S.READY
+    version = f" version {spec.model_version}" if spec.model_version else ""
+    registered = f"{spec.registered_model}{version}, " if spec.registered_model else ""
+    facts = [
+        ("deployment", f"{deployment.name}, revision {deployment.revision}"),
+        ("comment", spec.comment),
+        ("reason", deployment.reason),
+        ("model", f"{registered}{spec.model_location or ''}"),
+        ("endpoint", deployment.endpoint or "" if ready else ""),
+        ("queue", deployment.queue_url or "" if ready else ""),
+    ]
+    adjusted = [
+        ("adjusted", f"{one.field}: {one.given} became {one.used}, because {one.reason}")
+        for one in deployment.adjustments
+    ]
+    return [fact for fact in facts + adjusted if fact[1]]
+
+
+def _how_to_use(deployment: Deployment) -> list[Part]:
+    parts: list[Part] = []
+    if deployment.endpoint:
+        url = deployment.endpoint.rstrip("/")
+        parts += [
+            Part("Ask the endpoint for one picture:"),
+            Part(command=f"curl -F image=@frame.png {url}/predict"),
+        ]
+    if deployment.queue_url:
+        command = f"shoal process dive.mp4 --deployment {deployment.name}"
+        parts += [Part("Track a video, or a folder of them:"), Part(command=command)]
+    return parts
+
+
+def _how_to_mend(name: str, outcome: DeploymentStatus, left: list[str]) -> list[Part]:
+    if outcome in {_S.ROLLBACK_FAILED, _S.DELETE_INCOMPLETE}:
+        facts = [("left", one) for one in left]
+        return [Part("Remove the cause, then:", facts), Part(command=f"shoal delete {name}")]
+    if outcome is _S.FAILED:
+        return [Part("Mend what the reason names, then deploy it again.")]
+    return []
+
+
+def _as_text(subject: str, parts: list[Part]) -> str:
+    lines = [subject, ""]
+    for part in parts:
+        lines += [part.text] if part.text else []
+        lines += [f"  {label}: {plain(value)}" for label, value in part.facts]
+        lines += [f"  {plain(part.command)}"] if part.command else []
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _as_html(subject: str, parts: list[Part]) -> str:
+    title, body = markup(subject), "\n".join(_part_html(part) for part in parts)
+    return _PAGE.format(title=title, body=body)
+
+
+def _part_html(part: Part) -> str:
+    pieces = [f"<p>{markup(part.text)}</p>"] if part.text else []
+    if part.facts:
+        rows = "".join(f"<dt>{markup(label)}</dt><dd>{markup(value)}</dd>" for label, value in part.facts)
+        pieces.append(f"<dl>{rows}</dl>")
+    if part.command:
+        pieces.append(f"<pre>{markup(part.command)}</pre>")
+    return "\n".join(pieces)
