@@ -59,3 +59,37 @@ class Role(Resource):
     def delete(self, account_id: str = "", region: str = "") -> None:
         self._drop_policies()
         client("iam").delete_role(RoleName=self.physical_resource_id)
+
+
+class ManagedPolicy(Resource):
+    """Its reference is its ARN."""
+
+    kind = "AWS::IAM::ManagedPolicy"
+    name_property = "ManagedPolicyName"
+
+    def create(self, properties: Properties) -> None:
+        made = client("iam").create_policy(
+            PolicyName=self.physical_resource_id,
+            Path=properties.get("Path", "/"),
+            Description=properties.get("Description", ""),
+            PolicyDocument=_text(properties["PolicyDocument"]),
+        )["Policy"]
+        self.physical_resource_id = made["Arn"]
+        self.attributes = {"PolicyArn": made["Arn"], "PolicyId": made["PolicyId"]}
+        for role in listed(properties.get("Roles")):
+            client("iam").attach_role_policy(RoleName=role, PolicyArn=made["Arn"])
+
+    def update(self, properties: Properties) -> bool:
+        """A new default version; the old ones go, because an account keeps five."""
+        iam, arn = client("iam"), self.physical_resource_id
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=_text(properties["PolicyDocument"]), SetAsDefault=True)
+        for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+            if not version["IsDefaultVersion"]:
+                iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+        return True
+
+    def delete(self, account_id: str = "", region: str = "") -> None:
+        iam, arn = client("iam"), self.physical_resource_id
+        for role in iam.list_entities_for_policy(PolicyArn=arn, EntityFilter="Role")["PolicyRoles"]:
+            iam.detach_role_policy(RoleName=role["RoleName"], PolicyArn=arn)
+        iam.delete_policy(PolicyArn=arn)

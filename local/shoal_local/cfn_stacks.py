@@ -36,6 +36,8 @@ _STACK_RESOURCES = contract(_MODELS, "Stack.stack_resources")
 contract(_MODELS, "Stack._add_stack_event", "self resource_status resource_status_reason resource_properties")
 contract(_MODELS, "Stack._create_output_map", "self")
 contract(_MODELS, "Stack._parse_template", "self")
+_PARSE_STACK = contract(_MODELS, "Stack.parse_template", "template")
+_PARSE_CHANGES = contract(_MODELS, "ChangeSet._parse_template", "self")
 
 
 def install() -> None:
@@ -50,6 +52,8 @@ def install() -> None:
     _CREATE_RESOURCES.replace(lambda self: _settle(self, "CREATE", self.template, self.parameters))
     _STACK_UPDATE.replace(_update)
     _STACK_RESOURCES.replace(property(_living))
+    _PARSE_STACK.replace(staticmethod(parse_template))
+    _PARSE_CHANGES.replace(lambda self: setattr(self, "template_dict", parse_template(self.template)))
 
 
 def _living(self: Any) -> list[Any]:

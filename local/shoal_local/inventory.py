@@ -19,7 +19,7 @@ _HISTORY = frozenset(
         ("sts", "assumed_roles"), ("ses", "sent_messages"), ("ses", "sent_message_count"), ("ses", "bounces"),
         ("cloudwatch", "metric_data"), ("cloudwatch", "past_metric_data"), ("cloudwatch", "insight_rules"),
         ("cloudformation", "change_sets"), ("cloudformation", "deleted_stacks"), ("ecs", "deleted_services"),
-        ("sqs", "deleted_queues"), ("iam", "initial_account_visit"), ("iam", "managed_policies_by_arn"),
+        ("sqs", "deleted_queues"), ("iam", "aws_managed_policies"), ("iam", "access_keys"),
         ("ec2", "launch_template_name_to_ids"), ("ec2", "launch_template_insert_order"),
         ("events", "event_sources"), ("elbv2", "tagging_service"), ("sns", "sms_attributes"),
         ("ssm", "_errored_commands"), ("lambda", "_simple_response"),
@@ -39,7 +39,12 @@ def inventory() -> list[Item]:
                 for region in [REGION, PARTITION]:
                     if region in regions.keys():  # noqa: SIM118 - moto's own ``in`` makes the backend
                         found.update(_of_backend(services.service_name, regions[region]))
-    return sorted(found)
+    return sorted(item for item in found if not _is_aws_own(item[2]))
+
+
+def _is_aws_own(identifier: str) -> bool:
+    """AWS's managed policies are in every account."""
+    return ":iam::aws:" in identifier
 
 
 def _of_backend(service: str, one: Any) -> Iterator[Item]:
