@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SAM_STAMP := .venv-sam/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test campaign lint types check lock clean
+.PHONY: help sam demo test campaign lint types check lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,10 +19,18 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+$(SAM_STAMP): requirements/sam.lock
+	@echo "making the SAM CLI's virtual environment in .venv-sam (about a minute, once)"
+	@$(PYTHON) -m venv .venv-sam
+	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements/sam.lock
+	@touch $@
+
+sam: $(SAM_STAMP) ## the SAM CLI, as .venv-sam/bin/sam
+
 demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for your own video)
 	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
 
-test: $(STAMP) check ## everything that is fast: lint, types, unit, integration, end to end
+test: $(STAMP) $(SAM_STAMP) check ## everything that is fast: lint, types, unit, integration, end to end
 	@$(BIN)/python -m pytest -n 2 tests
 
 check: $(STAMP) lint types
@@ -35,6 +44,8 @@ types: $(STAMP) ## mypy, strict
 
 lock: ## write the lock file again from requirements/*.in (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --override requirements/overrides.txt requirements/dev.in -o requirements/dev.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header requirements/sam.in -o requirements/sam.lock
+	@for name in requirements requirements-gpu; do uv pip compile --quiet --python-version 3.11 --python-platform x86_64-unknown-linux-gnu --no-annotate --no-emit-index-url --no-header --override requirements/overrides.txt -c requirements/dev.lock worker/$$name.in -o worker/$$name.txt; done
 
 clean: ## remove what the targets made
 	@rm -rf $(VENV) .venv-sam demo-output .aws-sam .shoal node_modules
