@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,14 @@ from shoal.aws import client
 from shoal.settings import settings
 
 REGION = "us-west-2"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _clients() -> Iterator[None]:
+    """Clients of our own: making them is slow, so a module shares them; nobody else's are used."""
+    client.cache_clear()
+    yield
+    client.cache_clear()
 
 
 @pytest.fixture
@@ -42,9 +51,7 @@ def _mocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(key, REGION)
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
     with mock_aws():
-        client.cache_clear()
         yield
-    client.cache_clear()
 
 
 def _enter(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
@@ -81,9 +88,17 @@ def _furnish() -> dict[str, str]:
         "TASK_ROLE_ARN": f"{roles}/task",
         "EXECUTION_ROLE_ARN": f"{roles}/execution",
         "INSTANCE_PROFILE_ARN": _instance_profile(),
-        "GPU_AMI_PARAMETER": "/aws/service/ecs/optimized-ami/amazon-linux-2023/gpu/recommended/image_id",
+        "GPU_AMI_PARAMETER": _gpu_ami(),
         "WORKER_IMAGE": "123456789012.dkr.ecr.us-west-2.amazonaws.com/shoal-worker:1",
     }
+
+
+def _gpu_ami() -> str:
+    """A parameter of our own: loading moto's copy of AWS's takes seconds."""
+    image = boto3.client("ec2", REGION).register_image(Name="ecs-gpu", RootDeviceName="/dev/xvda")["ImageId"]
+    value = json.dumps({"image_id": image})
+    boto3.client("ssm", REGION).put_parameter(Name="/test/gpu", Type="String", Value=value)
+    return "/test/gpu"
 
 
 def _instance_profile() -> str:

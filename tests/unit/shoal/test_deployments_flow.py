@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import deployment_flow as flow
 import pytest
-from shoal_local import strict
-from shoal_local.inventory import inventory
-
-from shoal.contracts.deployment import DeploymentSpec
-from shoal.contracts.status import DeploymentStatus as S
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from shoal.deployments import ledger, store
+from shoal.errors import Conflict, ShoalError, StaleWriter
+from shoal.resources.kind import Entry
+from shoal_local import strict
 
-FUNCTIONS = Path(__file__).parents[3] / "functions"
-MAKING = ["load_balancer", "task_cluster", "auto_scaling_group", "ecs_service"]
-Payload = dict[str, Any]
+SHAPES = [("queue", "ec2-gpu"), ("endpoint", "ec2-gpu"), ("queue,endpoint", "fargate-cpu")]
 
 
 @pytest.fixture(autouse=True)
@@ -29,96 +24,204 @@ def strict_account(account: dict[str, str]) -> Iterator[None]:
         yield
 
 
-def handler(name: str) -> Callable[[Payload, object], Payload]:
-    spec = importlib.util.spec_from_file_location(f"function_{name}", FUNCTIONS / name / "app.py")
-    assert spec and spec.loader
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.lambda_handler  # type: ignore[no-any-return]
+class Fault:
+    """One operation answers ``AccessDenied``: instead of its work (before), or after it was done (lost)."""
 
+    def __init__(self, operation: str, when: str, times: int = 1) -> None:
+        self.operation, self.when, self.left = operation, when, times
+        self.called: list[str] = []
 
-def spec_of(serves: str, compute: str, name: str = "benthic") -> DeploymentSpec:
-    return DeploymentSpec.model_validate(
-        {
-            "name": name,
-            "model_location": "s3://shoal-models/m.onnx",
-            "serves": serves.split(","),
-            "compute": compute,
-            "cpu": 1024,
-            "memory_mib": 4096,
-        }
-    )
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> Fault:
+        real = BaseClient._make_api_call
 
+        def faulty(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+            self.called.append(operation)
+            if operation != self.operation or self.left == 0:
+                return real(client, operation, parameters)
+            self.left -= 1
+            if self.when == "lost":
+                real(client, operation, parameters)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": self.when}}, operation)
 
-def begin(spec: DeploymentSpec) -> Payload:
-    taken = store.claim(spec, "tests")
-    payload = {"deployment": spec.name, "revision": taken.revision, "generation": taken.generation}
-    handler("deployment_status")(payload | {"become": "DEPLOYING"}, None)
-    return payload
-
-
-def make(spec: DeploymentSpec, payload: Payload) -> None:
-    for step in MAKING:
-        skipped = (step == "load_balancer" and not spec.has_endpoint) or (
-            step == "auto_scaling_group" and spec.compute != "ec2-gpu"
-        )
-        if not skipped:
-            handler(step)(payload, None)
-
-
-def remove(payload: Payload, function: str = "deletion", most: int = 15) -> list[Payload]:
-    passes = []
-    for _ in range(most):
-        passes.append(handler(function)(payload, None))
-        if passes[-1]["empty"]:
-            return passes
-    raise AssertionError(f"not empty after {most} passes: {passes[-1]}")
-
-
-def resources() -> set[tuple[str, str, str]]:
-    """The account without what AWS itself keeps of the past, and without our own tables' items."""
-    kept = {("ecs", "task_definitions"), ("ecs", "clusters"), ("ecs", "services")}
-    return {item for item in inventory() if item[:2] not in kept and item[0] not in {"dynamodb", "ssm"}}
-
-
-def alive_in_ecs() -> list[str]:
-    ecs = boto3.client("ecs")
-    clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"] or ["none"])["clusters"]
-    listed = [
-        arn
-        for status in ("ACTIVE", "INACTIVE")
-        for arn in ecs.list_task_definitions(status=status)["taskDefinitionArns"]
-    ]
-    return [one["clusterArn"] for one in clusters if one["status"] != "INACTIVE"] + listed
-
-
-SHAPES = [
-    ("queue", "ec2-gpu"),
-    ("endpoint", "ec2-gpu"),
-    ("queue,endpoint", "ec2-gpu"),
-    ("queue,endpoint", "fargate-cpu"),
-]
+        monkeypatch.setattr(BaseClient, "_make_api_call", faulty)
+        return self
 
 
 @pytest.mark.parametrize(("serves", "compute"), SHAPES)
 def test_what_is_deployed_is_removed_without_a_trace(serves: str, compute: str) -> None:
     # Given
-    before = resources()
-    spec = spec_of(serves, compute)
-    payload = begin(spec)
+    before, spec = flow.resources(), flow.spec_of(serves, compute)
+    payload = flow.begin(spec)
     # When
-    make(spec, payload)
+    flow.make(spec, payload)
     # Then
     made = {entry.kind: entry for entry in ledger.entries("benthic")}
     assert all(entry.state == "CREATED" and entry.arn for entry in made.values())
     assert ("listener" in made, "queue" in made) == (spec.has_endpoint, spec.has_queue)
     assert ("auto_scaling_group" in made) == (compute == "ec2-gpu")
-    assert resources() > before
+    assert flow.resources() > before
     # When
     payload["generation"] = store.begin_deletion("benthic", "tests")
-    passes = remove(payload)
+    passes = flow.remove(payload)
     # Then
-    assert (resources(), alive_in_ecs()) == (before, [])
+    assert flow.resources() == before
     assert not any(one["failed"] for one in passes)
     assert len(passes) > 1  # one look is never enough
     assert ledger.entries("benthic") == []
+
+
+def test_every_step_twice_makes_one_thing() -> None:
+    # Given
+    spec = flow.spec_of("queue,endpoint")
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    once, entries = flow.resources(), ledger.entries("benthic")
+    # When
+    flow.make(spec, payload)
+    # Then
+    assert (flow.resources(), ledger.entries("benthic")) == (once, entries)
+
+
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [
+        ("CreateTargetGroup", "lost"),
+        ("CreateListener", "before"),
+        ("RegisterTaskDefinition", "lost"),
+        ("CreateAutoScalingGroup", "lost"),
+        ("CreateService", "lost"),
+    ],
+)
+def test_a_fault_anywhere_is_rolled_back(operation: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    before, spec = flow.resources(), flow.spec_of("queue,endpoint")
+    payload = flow.begin(spec)
+    fault = Fault(operation, when).install(monkeypatch)
+    # When
+    with pytest.raises(ShoalError) as broken:
+        flow.make(spec, payload)
+    error = {"Error": type(broken.value).__name__, "Cause": str(broken.value)}
+    flow.become(payload, "ROLLING_BACK", error=error)
+    flow.remove(payload, "rollback")
+    flow.become(payload, "FAILED")
+    # Then
+    assert fault.left == 0
+    assert flow.resources() == before
+    found = store.get("benthic")
+    assert found.status == "FAILED"
+    assert "AccessDenied" in found.reason
+    assert store.claim(spec, "tests").revision == 2  # and the name may be used again
+
+
+def test_a_deployment_refused_once_can_be_retried_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: the answer of every creating call is lost once, as a step retried by the state machine sees it
+    spec = flow.spec_of("queue,endpoint")
+    payload = flow.begin(spec)
+    creating = [
+        "CreateTargetGroup",
+        "CreateListener",
+        "CreateCluster",
+        "CreateLaunchTemplate",
+        "CreateService",
+    ]
+    faults = [Fault(operation, "lost").install(monkeypatch) for operation in creating]
+    # When
+    for step in flow.steps_of(spec):
+        for _ in range(4):
+            try:
+                flow.handler(step)(payload, None)
+            except ShoalError:
+                continue
+            break
+    # Then: everything was adopted, nothing was made twice
+    assert [fault.left for fault in faults] == [0] * len(creating)
+    elb = boto3.client("elbv2")
+    assert len(elb.describe_target_groups()["TargetGroups"]) == 1
+    assert all(entry.state == "CREATED" for entry in ledger.entries("benthic"))
+    assert len(boto3.client("ecs").list_task_definitions()["taskDefinitionArns"]) == 1
+
+
+def test_one_refusal_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    before, spec = flow.resources(), flow.spec_of("endpoint")
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    payload["generation"] = store.begin_deletion("benthic", "tests")
+    Fault("DeleteTargetGroup", "before", times=3).install(monkeypatch)
+    # When
+    passes = flow.remove(payload)
+    # Then
+    refused = [one for one in passes if one["failed"]]
+    assert [one["failed"][0].split(":")[0] for one in refused] == ["target_group"] * 3
+    assert "Denied" in refused[0]["failed"][0]
+    assert flow.resources() == before
+
+
+def test_a_creation_that_arrives_late_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: everything is gone but for a queue that nobody wrote into the ledger
+    before, spec = flow.resources(), flow.spec_of()
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    queue = next(entry for entry in ledger.entries("benthic") if entry.kind == "queue")
+    ledger.remove("benthic", payload["generation"], queue)
+    payload["generation"] = store.begin_deletion("benthic", "tests")
+    # When
+    passes = flow.remove(payload)
+    # Then
+    assert any("queue: left over" in line for one in passes for line in one["waiting"])
+    assert flow.resources() == before
+
+
+def test_a_call_under_way_is_waited_for() -> None:
+    # Given: the function died between its intent and its call
+    spec = flow.spec_of()
+    payload = flow.begin(spec)
+    entry = Entry(kind="log_group", order=40, name="shoal-dev-benthic", revision=1)
+    intended = ledger.intend("benthic", payload["generation"], entry)
+    payload["generation"] = store.begin_deletion("benthic", "tests")
+    # When / Then: not before the longest attempt is over
+    for _ in range(3):
+        answer = flow.handler("deletion")(payload, None)
+        assert answer["waiting"] == ["log_group: its creation may still be under way"]
+    ledger.attempt_ended("benthic", payload["generation"], intended)
+    assert len(flow.remove(payload)) == 2
+
+
+def test_what_is_foreign_is_neither_adopted_nor_removed() -> None:
+    # Given
+    ecs = boto3.client("ecs")
+    ecs.create_cluster(clusterName="shoal-dev-benthic")
+    before, spec = flow.resources(), flow.spec_of()
+    payload = flow.begin(spec)
+    # When
+    with pytest.raises(Conflict, match="cluster shoal-dev-benthic exists and is not ours"):
+        flow.make(spec, payload)
+    flow.become(payload, "ROLLING_BACK")
+    flow.remove(payload, "rollback")
+    # Then
+    assert flow.resources() == before
+    assert ecs.describe_clusters(clusters=["shoal-dev-benthic"])["clusters"][0]["status"] == "ACTIVE"
+
+
+def test_a_deletion_takes_the_deployment_from_the_steps_in_the_middle() -> None:
+    # Given
+    before, spec = flow.resources(), flow.spec_of("queue,endpoint")
+    payload = flow.begin(spec)
+    flow.handler("load_balancer")(payload, None)
+    newer = payload | {"generation": store.begin_deletion("benthic", "tests")}
+    # When / Then: whatever still runs for the old generation is dropped
+    for step in ("task_cluster", "service_status", "rollback"):
+        with pytest.raises(StaleWriter):
+            flow.handler(step)(payload, None)
+    flow.remove(newer)
+    flow.become(newer, "DELETED")
+    assert flow.resources() == before
+
+
+def test_a_ready_deployment_is_never_torn_down_by_a_rollback() -> None:
+    spec = flow.spec_of()
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    flow.become(payload, "READY")
+    with pytest.raises(Conflict, match="READY"):
+        flow.handler("rollback")(payload, None)

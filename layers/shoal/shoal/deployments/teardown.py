@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from shoal.contracts.status import Absence, LedgerState
+from shoal.contracts.status import Absence, DeploymentStatus, LedgerState
 from shoal.deployments import ledger, store, sweep
 from shoal.deployments.model import Deployment
 from shoal.deployments.steps import StepInput, scope_of
-from shoal.errors import Retryable, ShoalError, StaleWriter
+from shoal.errors import Conflict, Retryable, ShoalError, StaleWriter
 from shoal.resources import BY_KIND
 from shoal.resources.kind import GONE, Answer, Entry, Scope, waiting
 from shoal.telemetry import logger
@@ -34,10 +34,13 @@ def run_pass(payload: StepInput) -> Pass:
 
     Raises:
         StaleWriter: a newer generation owns the deployment.
+        Conflict: it is READY, which no rollback may take away.
     """
     deployment = store.get(payload.deployment)
     if deployment.generation != payload.generation:
         raise StaleWriter(f"generation {payload.generation} of {deployment.name} is no longer the newest")
+    if deployment.status is DeploymentStatus.READY:
+        raise Conflict(f"{deployment.name} is READY: delete it instead (DELETE /deploy/{deployment.name})")
     scope = scope_of(deployment)
     answers = _walk(deployment, scope)
     if not ledger.entries(deployment.name):

@@ -1,0 +1,94 @@
+"""Drives the functions' own handlers through a deployment, as the state machines do; for tests only."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+from shoal.contracts.deployment import DeploymentSpec
+from shoal.deployments import store
+from shoal_local.inventory import inventory
+
+FUNCTIONS = Path(__file__).parents[1] / "functions"
+MAKING = ["load_balancer", "task_cluster", "auto_scaling_group", "ecs_service"]
+Payload = dict[str, Any]
+
+
+def handler(name: str) -> Callable[[Payload, object], Payload]:
+    """The handler of functions/<name>/app.py."""
+    spec = importlib.util.spec_from_file_location(f"function_{name}", FUNCTIONS / name / "app.py")
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[[Payload, object], Payload] = module.lambda_handler
+    return found
+
+
+def spec_of(
+    serves: str = "queue", compute: str = "ec2-gpu", name: str = "benthic", **more: Any
+) -> DeploymentSpec:
+    fields = {
+        "name": name,
+        "model_location": "s3://shoal-models/m.onnx",
+        "serves": serves.split(","),
+        "compute": compute,
+        "cpu": 1024,
+        "memory_mib": 4096,
+    }
+    return DeploymentSpec.model_validate(fields | more)
+
+
+def begin(spec: DeploymentSpec) -> Payload:
+    """Claim the name and record DEPLOYING; answers the payload of every step."""
+    taken = store.claim(spec, "tests")
+    payload = {"deployment": spec.name, "revision": taken.revision, "generation": taken.generation}
+    become(payload, "DEPLOYING")
+    return payload
+
+
+def become(payload: Payload, status: str, **more: Any) -> str:
+    return str(handler("deployment_status")(payload | {"become": status} | more, None)["status"])
+
+
+def steps_of(spec: DeploymentSpec) -> list[str]:
+    """As the Choice states of deploy.asl.json decide."""
+    skipped = set() if spec.has_endpoint else {"load_balancer"}
+    skipped |= set() if spec.compute == "ec2-gpu" else {"auto_scaling_group"}
+    return [step for step in MAKING if step not in skipped]
+
+
+def make(spec: DeploymentSpec, payload: Payload) -> None:
+    for step in steps_of(spec):
+        handler(step)(payload, None)
+
+
+def remove(payload: Payload, function: str = "deletion", most: int = 20) -> list[Payload]:
+    """Passes until empty."""
+    passes = []
+    for _ in range(most):
+        passes.append(handler(function)(payload, None))
+        if passes[-1]["empty"]:
+            return passes
+    raise AssertionError(f"not empty after {most} passes: {passes[-1]}")
+
+
+def resources() -> set[tuple[str, ...]]:
+    """The account, without what AWS itself keeps of the past and without our own tables' items."""
+    past = {("ecs", "task_definitions"), ("ecs", "clusters"), ("ecs", "services")}
+    items = {item for item in inventory() if item[:2] not in past and item[0] not in {"dynamodb", "ssm"}}
+    return items | alive_in_ecs()
+
+
+def alive_in_ecs() -> set[tuple[str, ...]]:
+    """Clusters that are not INACTIVE and task definitions that are not deleted."""
+    ecs = boto3.client("ecs")
+    clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"] or ["none"])["clusters"]
+    alive = {("ecs", "cluster", one["clusterArn"]) for one in clusters if one["status"] != "INACTIVE"}
+    for status in ("ACTIVE", "INACTIVE"):
+        listed = ecs.list_task_definitions(status=status)["taskDefinitionArns"]
+        alive |= {("ecs", "task definition", arn) for arn in listed}
+    return alive
