@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from shoal.contracts.job import JobMessage
 from shoal_worker.service.consumer import BACKOFF_SECONDS, backoff
-from shoal_worker.service.errors import Transient, VideoUnreadable
+from shoal_worker.service.errors import ConfigurationError, Transient, VideoUnreadable
 from shoal_worker.service.progress import Attempt
+from shoal_worker.service.video_queue import VideoQueue
 
 VIDEO = "videos/reef/dive/a.mp4"
 RESULT = "tracks/reef/dive/a.tracks.tar.gz"
@@ -139,6 +142,39 @@ def test_any_other_error_leaves_the_message_for_another_attempt(error: Exception
     assert room.record("j1")["status"] == "QUEUED"
     assert "attempt 1" in room.record("j1")["reason"]
     assert count(room, "retried") == 1
+
+
+@pytest.mark.parametrize(("receives", "status", "wait"), [(4, "QUEUED", (0, 1)), (5, "FAILED", (1, 0))])
+def test_the_last_attempt_fails_the_job_and_leaves_the_message_to_the_dead_letter_queue(
+    receives: int, status: str, wait: tuple[int, int], room: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY)
+    room.consumer.maximum_receives = 5
+    room.tracker.instead = raising(Transient("S3 is slow"))
+    delivery = replace(room.consumer.queue.receive(), receives=receives)
+    # When
+    room.consumer.handle(delivery)
+    # Then
+    assert (room.record("j1")["status"], room.messages()) == (status, wait)
+    assert "S3 is slow" in room.record("j1")["reason"]
+
+
+@pytest.mark.parametrize(("policy", "expected"), [({"maxReceiveCount": "5"}, 5), (None, 0)])
+def test_the_queue_tells_its_last_attempt(policy: dict[str, str] | None, expected: int, room: Any) -> None:
+    sqs = room.clients["sqs"]
+    if policy:
+        dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        redrive = json.dumps(policy | {"deadLetterTargetArn": arn})
+        sqs.set_queue_attributes(QueueUrl=room.url, Attributes={"RedrivePolicy": redrive})
+    assert room.consumer.queue.maximum_receives() == expected
+
+
+def test_a_queue_that_is_not_there_stops_the_start(room: Any) -> None:
+    with pytest.raises(ConfigurationError, match="VIDEO_QUEUE"):
+        VideoQueue(room.clients["sqs"], room.url + "-absent").maximum_receives()
 
 
 @pytest.mark.parametrize(("receives", "seconds"), [(0, 30), (1, 30), (2, 60), (5, 300), (50, 300)])

@@ -61,12 +61,13 @@ def _model(settings: WorkerSettings, storage: Storage) -> SharedModel:
 def _consumer(
     settings: WorkerSettings, storage: Storage, model: SharedModel, activity: Activity, stop: threading.Event
 ) -> Consumer:
+    queue = VideoQueue(make_client("sqs", settings.region), settings.video_queue)
     work = VideoWork(
         storage, model.track_job, settings.video_bucket, settings.track_bucket, settings.work_dir
     )
     return Consumer(
         deployment=settings.deployment,
-        queue=VideoQueue(make_client("sqs", settings.region), settings.video_queue),
+        queue=queue,
         records=JobRecords(
             make_client("dynamodb", settings.region), settings.jobs_table, settings.deployment
         ),
@@ -75,4 +76,5 @@ def _consumer(
         activity=activity,
         stop=stop,
         timeout_seconds=settings.timeout_seconds,
+        maximum_receives=queue.maximum_receives(),
     )

@@ -11,7 +11,6 @@ from shoal_worker.service.errors import (
     AlreadySucceeded,
     BadMessage,
     JobRejected,
-    ServiceError,
     Stopped,
     Transient,
 )
@@ -52,6 +51,7 @@ class Consumer:
     stop: threading.Event
     timeout_seconds: float
     leave: Callable[[], None] = _leave
+    maximum_receives: int = 0
     idle_seconds: float = 5.0
     _current: Delivery | None = None
 
@@ -114,13 +114,12 @@ class Consumer:
         except JobRejected as permanent:
             self._fail(delivery, job, number, permanent)
         except Stopped as stopped:
-            self._retry(delivery, job, number, stopped, 0)
+            self._release(delivery, job, number, stopped)
         except Transient as error:
-            self._retry(delivery, job, number, error, backoff(delivery.receives))
+            self._retry(delivery, job, number, error)
         except Exception as defect:  # noqa: BLE001 - the supervisor: the video comes again, then its queue's DLQ
             logger().exception("a defect of the worker", extra={"job": job.job_id})
-            described = Transient(f"{type(defect).__name__}: {defect}")
-            self._retry(delivery, job, number, described, BACKOFF_SECONDS[-1])
+            self._retry(delivery, job, number, Transient(f"{type(defect).__name__}: {defect}"))
         else:
             logger().info(
                 "succeeded: %d frames, %d tracks", finished.frames, finished.tracks, extra={"job": job.job_id}
@@ -145,12 +144,27 @@ class Consumer:
         self.activity.count("failed")
         self.queue.delete(delivery)
 
-    def _retry(
-        self, delivery: Delivery, job: VideoJob, number: int, error: ServiceError, seconds: int
-    ) -> None:
-        logger().warning("given back: %s", error.reason, extra={"job": job.job_id, "code": error.code})
-        self.activity.count("released" if isinstance(error, Stopped) else "retried")
-        self._give_back(delivery, seconds)
+    def _release(self, delivery: Delivery, job: VideoJob, number: int, stopped: Stopped) -> None:
+        logger().warning("given back: %s", stopped.reason, extra={"job": job.job_id})
+        self.activity.count("released")
+        self._give_back(delivery, 0)
+        self.records.requeue(job.job_id, f"attempt {number}: {stopped.reason}", number)
+
+    def _retry(self, delivery: Delivery, job: VideoJob, number: int, error: Transient) -> None:
+        """Another attempt later; after the queue's last one the job is FAILED and SQS keeps the message."""
+        extra = {"job": job.job_id, "code": error.code}
+        if 0 < self.maximum_receives <= delivery.receives:
+            reason = (
+                f"given up after {delivery.receives} receives: {error.reason}; then redrive the queue's DLQ"
+            )
+            logger().error("failed: %s", reason, extra=extra)
+            self.activity.count("failed")
+            self.records.fail(job.job_id, reason, number)
+            self._give_back(delivery, 0)
+            return
+        logger().warning("given back: %s", error.reason, extra=extra)
+        self.activity.count("retried")
+        self._give_back(delivery, backoff(delivery.receives))
         self.records.requeue(job.job_id, f"attempt {number}: {error.reason}", number)
 
     def _refuse(self, delivery: Delivery, bad: BadMessage) -> None:

@@ -5,13 +5,14 @@ Source: SQS Developer Guide, "Amazon SQS visibility timeout": a message can be i
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shoal_worker.service.errors import Transient
+from shoal_worker.service.errors import ConfigurationError, Transient
 from shoal_worker.service.storage import aws_code
 
 VISIBILITY_SECONDS = 300
@@ -43,6 +44,26 @@ class VideoQueue:
     def __init__(self, client: Any, url: str) -> None:
         self._sqs = client
         self._url = url
+
+    def maximum_receives(self) -> int:
+        """After how many receives SQS moves a message to the dead-letter queue; 0 where it never does.
+
+        Raises:
+            ConfigurationError: there is no such queue, or the role may not ask.
+            Transient: SQS did not answer.
+        """
+        try:
+            answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["RedrivePolicy"])
+        except ClientError as error:
+            code = aws_code(error).rpartition(".")[2]
+            if code in {"NonExistentQueue", "QueueDoesNotExist", "AccessDenied", "AccessDeniedException"}:
+                advice = "check VIDEO_QUEUE and the role's sqs:GetQueueAttributes"
+                raise ConfigurationError(f"{self._url}: {code}; {advice}") from error
+            raise Transient(f"asking about {self._url}: {code}") from error
+        except BotoCoreError as error:
+            raise Transient(f"asking about {self._url}: {error}") from error
+        policy = json.loads(answer.get("Attributes", {}).get("RedrivePolicy", "{}"))
+        return int(policy.get("maxReceiveCount", 0))
 
     def receive(self) -> Delivery | None:
         """One message, or None after a poll without one.
