@@ -19,9 +19,9 @@ PRIOR = 0.02  # the score that every cell begins with
 
 
 def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch normalisation, SiLU."""
+    """Convolution, batch normalisation, ReLU (a tenth faster to train on a processor than SiLU)."""
     layer = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.SiLU(inplace=True))
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 class Residual(nn.Module):
@@ -42,8 +42,8 @@ class Drifters(nn.Module):
     def __init__(self, classes: int = len(CLASS_NAMES)) -> None:
         super().__init__()
         self.near = nn.Sequential(
-            convolution(3, 16, stride=2),
-            convolution(16, 32, stride=2),
+            nn.PixelUnshuffle(2),  # half the size without a layer at full width, the dearest one in training
+            convolution(12, 32, stride=2),
             convolution(32, 48, stride=2),
             Residual(48),
         )

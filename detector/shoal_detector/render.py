@@ -22,13 +22,19 @@ WIDTH, HEIGHT, FPS = 640, 384, 30
 
 
 def render_frames(
-    seed: int, frames: int, width: int = WIDTH, height: int = HEIGHT, stride: int = 1
+    seed: int,
+    frames: int,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    stride: int = 1,
+    animals: int | None = None,
 ) -> Iterator[tuple[Image, tuple[TruthBox, ...]]]:
     """Yield ``frames`` pictures (height, width, 3) RGB with their truth, ``stride`` steps apart.
 
+    ``animals`` are kept in view (None: five to eight, as the seed has it).
     The same arguments give the same pictures, to the byte.
     """
-    scene = Scene(seed, width, height, FPS)
+    scene = Scene(seed, width, height, FPS, animals)
     for index in range(frames):
         if index:
             for _ in range(stride):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import cv2
@@ -15,6 +17,7 @@ from shoal_detector.render import render_frames
 INPUT_WIDTH, INPUT_HEIGHT = 320, 192
 GREY = (114, 114, 114)  # the letterbox colour of the YOLO family, and of the worker
 FRAMES_PER_SCENE, STRIDE = 10, 14
+CROWD = 14
 KEPT_SHARE = 0.35  # a box cut down to less than this by a variation is left out
 
 
@@ -27,17 +30,26 @@ class Sample:
     labels: npt.NDArray[np.int64]
 
 
-def render_pool(first_seed: int, scenes: int, on_scene: Callable[[], None] | None = None) -> list[Sample]:
-    """Ten frames, half a second apart, of each scene with seeds from ``first_seed`` on."""
-    pool = []
-    for seed in range(first_seed, first_seed + scenes):
-        for picture, seen in render_frames(seed, FRAMES_PER_SCENE, stride=STRIDE):
-            corners = [(b.left, b.top, b.left + b.width, b.top + b.height) for b in seen]
-            boxes = np.asarray(corners, np.float32).reshape(-1, 4)
-            pool.append(Sample(picture, boxes, np.asarray([b.label for b in seen], np.int64)))
-        if on_scene is not None:
+def render_pool(first_seed: int, scenes: int, on_scene: Callable[[], None]) -> list[Sample]:
+    """Ten frames, half a second apart, of every scene from ``first_seed`` on; one process per core."""
+    pool: list[Sample] = []
+    # Workers that are forked would inherit torch's locked thread pools.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as workers:
+        for samples in workers.map(render_scene, range(first_seed, first_seed + scenes)):
+            pool.extend(samples)
             on_scene()
     return pool
+
+
+def render_scene(seed: int) -> list[Sample]:
+    """The training pictures of one scene; every other one is crowded, for the boxes where animals meet."""
+    samples = []
+    animals = CROWD if seed % 2 else None
+    for picture, seen in render_frames(seed, FRAMES_PER_SCENE, stride=STRIDE, animals=animals):
+        corners = [(box.left, box.top, box.left + box.width, box.top + box.height) for box in seen]
+        boxes = np.asarray(corners, np.float32).reshape(-1, 4)
+        samples.append(Sample(picture, boxes, np.asarray([box.label for box in seen], np.int64)))
+    return samples
 
 
 def vary(sample: Sample, rng: np.random.Generator) -> Sample:
@@ -46,16 +58,15 @@ def vary(sample: Sample, rng: np.random.Generator) -> Sample:
     scale = INPUT_WIDTH / width * (1.0 if rng.random() < 0.4 else float(rng.uniform(0.7, 1.3)))
     free = np.array([INPUT_WIDTH - scale * width, INPUT_HEIGHT - scale * height])
     shift = free * (0.5 if rng.random() < 0.4 else rng.random(2))
-    picture = sample.picture
-    if rng.random() < 0.4:
-        picture = compress(picture, int(rng.integers(45, 95)))
     # Pixel centres, as cv2.resize counts them, so that the half-pixel of the worker's letterbox is the same.
     matrix = np.array([[scale, 0, shift[0] + 0.5 * scale - 0.5], [0, scale, shift[1] + 0.5 * scale - 0.5]])
     size = (INPUT_WIDTH, INPUT_HEIGHT)
     small = np.asarray(
-        cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=GREY), np.uint8
+        cv2.warpAffine(sample.picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=GREY), np.uint8
     )
     boxes = sample.boxes * np.float32(scale) + np.tile(shift, 2).astype(np.float32)
+    if rng.random() < 0.3:
+        small = compress(small, int(rng.integers(55, 95)))
     if rng.random() < 0.5:
         small = small[:, ::-1]
         boxes[:, [0, 2]] = INPUT_WIDTH - boxes[:, [2, 0]]

@@ -19,17 +19,17 @@ WATER_CLARITY = 0.28
 
 
 class Scene:
-    """Deterministic in ``seed`` and size; ``empty`` has the same water, floor and grain but no animal."""
+    """Deterministic in its arguments; ``animals`` (None: five to eight) changes nothing but them."""
 
     def __init__(
-        self, seed: int, width: int = 640, height: int = 384, fps: float = 30.0, empty: bool = False
+        self, seed: int, width: int = 640, height: int = 384, fps: float = 30.0, animals: int | None = None
     ) -> None:
         self.width, self.height, self.fps = width, height, fps
         streams = [np.random.default_rng([seed, stream]) for stream in range(6)]
         self._seascape = Seascape(streams[0], width, height)
         self._furniture = Furniture(streams[1], self._seascape, width, height)
         count = int(streams[2].integers(5, 9))
-        self._population = Population(streams[2], width, height, 0 if empty else count)
+        self._population = Population(streams[2], width, height, count if animals is None else animals)
         self._snow = MarineSnow(streams[3], width, height)
         self._lamps = Lamps(streams[4], width, height)
         self._noise = SensorNoise(streams[5], width, height)

@@ -22,6 +22,7 @@ from shoal_detector.network import Drifters, cell_centres
 from shoal_detector.samples import INPUT_HEIGHT, INPUT_WIDTH, Sample, render_pool, vary
 
 AVERAGING = 0.998
+LOG_EVERY = 100
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Recipe:
 
     seed: int = 1
     first_scene: int = 10_000
-    scenes: int = 220
-    steps: int = 2000
+    scenes: int = 320
+    steps: int = 1700
     batch: int = 16
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
@@ -93,6 +94,8 @@ def train(recipe: Recipe, pool: Sequence[Sample], progress: Progress) -> Drifter
         schedule.step()
         follow(average, network, min(AVERAGING, step / (step + 10)))
         progress.update(task, advance=1, description=f"training, loss {loss.item():.3f}")
+        if step % LOG_EVERY == 0:
+            progress.console.log(f"step {step}, loss {loss.item():.3f}")
     return average
 
 

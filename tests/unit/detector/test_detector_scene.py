@@ -102,7 +102,7 @@ def test_animals_enter_from_beyond_the_edge() -> None:
 def test_what_differs_from_the_empty_sea_is_inside_the_boxes() -> None:
     # Given a frame in which every animal counts, and the same sea without animals
     for seed in range(20, 60):
-        scene, sea = Scene(seed), Scene(seed, empty=True)
+        scene, sea = Scene(seed), Scene(seed, animals=0)
         picture, boxes = scene.render()
         bare, none = sea.render()
         if len(boxes) < len(scene.animals):
@@ -125,7 +125,7 @@ def test_boxes_are_tight() -> None:
     tried = 0
     for seed in range(20, 32):
         picture, boxes = Scene(seed).render()
-        bare, _ = Scene(seed, empty=True).render()
+        bare, _ = Scene(seed, animals=0).render()
         changed = np.abs(picture.astype(int) - bare).max(axis=2) > 6
         for box in boxes:
             if box.visibility < 1 or not _alone(box, boxes) or not _away_from_edges(box):
