@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
+from shoal.aws import client
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.deployments import store
 from shoal_local.inventory import inventory
@@ -85,7 +85,7 @@ def resources() -> set[tuple[str, ...]]:
 
 def alive_in_ecs() -> set[tuple[str, ...]]:
     """Clusters that are not INACTIVE and task definitions that are not deleted."""
-    ecs = boto3.client("ecs")
+    ecs = client("ecs")
     clusters = ecs.describe_clusters(clusters=ecs.list_clusters()["clusterArns"] or ["none"])["clusters"]
     alive = {("ecs", "cluster", one["clusterArn"]) for one in clusters if one["status"] != "INACTIVE"}
     for status in ("ACTIVE", "INACTIVE"):

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import boto3
 import pytest
 from moto import mock_aws
 from shoal.aws import client
@@ -61,7 +60,7 @@ def _enter(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 
 
 def _furnish() -> dict[str, str]:
-    ec2 = boto3.client("ec2", REGION)
+    ec2 = client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     subnets = [
         ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
@@ -70,7 +69,7 @@ def _furnish() -> dict[str, str]:
         for n, zone in enumerate("ab")
     ]
     group = ec2.create_security_group(GroupName="instances", Description="instances", VpcId=vpc)["GroupId"]
-    balancer = boto3.client("elbv2", REGION).create_load_balancer(
+    balancer = client("elbv2").create_load_balancer(
         Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
     )["LoadBalancers"][0]
     _make_table()
@@ -95,20 +94,20 @@ def _furnish() -> dict[str, str]:
 
 def _gpu_ami() -> str:
     """A parameter of our own: loading moto's copy of AWS's takes seconds."""
-    image = boto3.client("ec2", REGION).register_image(Name="ecs-gpu", RootDeviceName="/dev/xvda")["ImageId"]
+    image = client("ec2").register_image(Name="ecs-gpu", RootDeviceName="/dev/xvda")["ImageId"]
     value = json.dumps({"image_id": image})
-    boto3.client("ssm", REGION).put_parameter(Name="/test/gpu", Type="String", Value=value)
+    client("ssm").put_parameter(Name="/test/gpu", Type="String", Value=value)
     return "/test/gpu"
 
 
 def _instance_profile() -> str:
-    profile = boto3.client("iam", REGION).create_instance_profile(InstanceProfileName="instances")
+    profile = client("iam").create_instance_profile(InstanceProfileName="instances")
     return str(profile["InstanceProfile"]["Arn"])
 
 
 def _make_table() -> None:
     text = {"AttributeType": "S"}
-    boto3.client("dynamodb", REGION).create_table(
+    client("dynamodb").create_table(
         TableName="deployments",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": name, **text} for name in ("pk", "sk", "type")],

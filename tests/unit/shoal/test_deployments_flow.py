@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import deployment_flow as flow
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from shoal.aws import client
 from shoal.deployments import ledger, store
 from shoal.errors import Conflict, ShoalError, StaleWriter
 from shoal.resources.kind import Entry
@@ -135,10 +135,10 @@ def test_a_deployment_refused_once_can_be_retried_step_by_step(monkeypatch: pyte
             break
     # Then: everything was adopted, nothing was made twice
     assert [fault.left for fault in faults] == [0] * len(creating)
-    elb = boto3.client("elbv2")
+    elb = client("elbv2")
     assert len(elb.describe_target_groups()["TargetGroups"]) == 1
     assert all(entry.state == "CREATED" for entry in ledger.entries("benthic"))
-    assert len(boto3.client("ecs").list_task_definitions()["taskDefinitionArns"]) == 1
+    assert len(client("ecs").list_task_definitions()["taskDefinitionArns"]) == 1
 
 
 def test_one_refusal_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_a_call_under_way_is_waited_for() -> None:
 
 def test_what_is_foreign_is_neither_adopted_nor_removed() -> None:
     # Given
-    ecs = boto3.client("ecs")
+    ecs = client("ecs")
     ecs.create_cluster(clusterName="shoal-dev-benthic")
     before, spec = flow.resources(), flow.spec_of()
     payload = flow.begin(spec)

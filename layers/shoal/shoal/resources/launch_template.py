@@ -24,6 +24,7 @@ from shoal.settings import settings
 
 NAME_LIMIT = 128
 ROOT_DEVICE = "/dev/xvda"
+IMAGE_TAG = "shoal:image-id"
 THROUGHPUT_MIB_S = 500
 """gp3's default of 125 MiB/s makes pulling a CUDA image the longest part of a cold start."""
 
@@ -61,7 +62,8 @@ class LaunchTemplate:
             templates = answer["LaunchTemplates"]
         if not templates:
             return None
-        return Found(templates[0]["LaunchTemplateId"], plain_tags(templates[0].get("Tags", [])))
+        tags = plain_tags(templates[0].get("Tags", []))
+        return Found(templates[0]["LaunchTemplateId"], tags, {"image_id": tags.get(IMAGE_TAG, "")})
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:  # noqa: ARG002
         with domain_errors(f"delete launch template {entry.name}", absent=_ABSENT):
@@ -70,10 +72,11 @@ class LaunchTemplate:
 
     def _create(self, context: Context) -> Made:
         image_id = gpu_image()
+        tags = upper_tags(context.tags() | {IMAGE_TAG: image_id})
         answer = client("ec2").create_launch_template(
             LaunchTemplateName=self.name(context),
             LaunchTemplateData=launch_data(context, image_id),
-            TagSpecifications=[{"ResourceType": "launch-template", "Tags": upper_tags(context.tags())}],
+            TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
         )
         return Made(answer["LaunchTemplate"]["LaunchTemplateId"], {"image_id": image_id})
 
