@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shoal_local import cfn_engine, cfn_types
+from shoal_local.names import HOST
 from shoal_local.patches import Contract, contract
 from shoal_local.sam_transform import is_sam, parse_template, transform
 
@@ -36,6 +37,9 @@ _STACK_RESOURCES = contract(_MODELS, "Stack.stack_resources")
 contract(_MODELS, "Stack._add_stack_event", "self resource_status resource_status_reason resource_properties")
 contract(_MODELS, "Stack._create_output_map", "self")
 contract(_MODELS, "Stack._parse_template", "self")
+_TEMPLATE_URL = contract(
+    "moto.cloudformation.responses", "CloudFormationResponse._get_stack_from_s3_url", "self template_url"
+)
 _PARSE_STACK = contract(_MODELS, "Stack.parse_template", "template")
 _PARSE_CHANGES = contract(_MODELS, "ChangeSet._parse_template", "self")
 
@@ -52,6 +56,9 @@ def install() -> None:
     _CREATE_RESOURCES.replace(lambda self: _settle(self, "CREATE", self.template, self.parameters))
     _STACK_UPDATE.replace(_update)
     _STACK_RESOURCES.replace(property(_living))
+    fetch = _TEMPLATE_URL.original
+    # moto knows path-style URLs by the name localhost only
+    _TEMPLATE_URL.replace(lambda self, template_url: fetch(self, template_url.replace(HOST, "localhost", 1)))
     _PARSE_STACK.replace(staticmethod(parse_template))
     _PARSE_CHANGES.replace(lambda self: setattr(self, "template_dict", parse_template(self.template)))
 

@@ -123,14 +123,18 @@ class Cloud:
 
     def _wire(self) -> None:
         """Put our parts into moto's places and start what runs beside the server."""
-        from shoal_local import asl, cfn_resource, cfn_stacks, lambda_runtime
+        from shoal_local import asl, bucket_policy, cfn_resource, cfn_stacks, lambda_runtime
         from shoal_local.gateway import Gateway
         from shoal_local.lambda_pool import LambdaPool
+        from shoal_local.ports import PortBlock
         from shoal_local.schedules import Schedules
 
+        self._ports = PortBlock()
+        self._stoppers.append(self._ports)
         self._pool = LambdaPool(self.iam, self.endpoint_url, self.state_folder)
         cfn_resource.bind(self.client)
         cfn_stacks.install()
+        bucket_policy.install()
         lambda_runtime.install(self._pool, self.clock)
         asl.install(self.clock, self.iam, self._client_as)
         self._gateway = Server(Gateway(self.iam, self._pool))
@@ -168,7 +172,8 @@ class Cloud:
         """
         from shoal_local.lambda_runtime import prewarm_all
 
-        deployer = Deployer(self.client, self.stack_name, self._environment)
+        local = {"ListenerPorts": str(self._ports)}
+        deployer = Deployer(self.client, self.stack_name, self._environment, local)
         self.outputs = deployer.deploy(template or self.template, parameters)
         prewarm_all(self._pool)
         return self.outputs

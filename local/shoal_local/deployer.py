@@ -19,12 +19,13 @@ ClientOf = Callable[[str], Any]
 
 
 class Deployer:
-    """``client`` makes administrator's clients of the running cloud."""
+    """``client`` makes administrator's clients; ``local`` are values of this machine, over those of the file."""
 
-    def __init__(self, client: ClientOf, stack_name: str, environment: str) -> None:
+    def __init__(self, client: ClientOf, stack_name: str, environment: str, local: dict[str, str]) -> None:
         self._client = client
         self._stack = stack_name
         self._environment = environment
+        self._local = local
 
     def deploy(self, template_path: Path, parameters: dict[str, str] | None = None) -> dict[str, str]:
         """Make or update the stack; the outputs.
@@ -75,7 +76,7 @@ class Deployer:
         declared = template.get("Parameters", {})
         file = root / "env" / f"{self._environment}.json"
         given = _flat(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
-        values = {name: value for name, value in given.items() if name in declared}
+        values = {name: value for name, value in (given | self._local).items() if name in declared}
         for name, parameter in declared.items():
             if not values.get(name) and not parameter.get("Default"):
                 local = self._local_value(name, str(parameter.get("Type", "String")))
