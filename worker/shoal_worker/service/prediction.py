@@ -54,5 +54,5 @@ def _box(row: dict[str, Any], width: int, height: int) -> dict[str, Any]:
         "y": round(row["y"] * height, 2),
         "width": round((row["xx"] - row["x"]) * width, 2),
         "height": round((row["xy"] - row["y"]) * height, 2),
-        "confidence": row["score"],
+        "confidence": round(row["score"], 4),
     }
