@@ -15,6 +15,7 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     ecs_capacity,
     ecs_clusters,
     ecs_definitions,
+    ecs_instances,
     ecs_protection,
     ecs_services,
     elbv2_groups,
@@ -22,7 +23,7 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     elbv2_targets,
     messages,
 )
-from shoal_local.strict.engine import RULES, guarded, method_of, operation_contract, response_class
+from shoal_local.strict.engine import RULES, guarded, operation_contract
 from shoal_local.strict.fields import drop_fields, keep_fields
 from shoal_local.strict.slow import PACE
 
@@ -38,22 +39,18 @@ def install(reads: int = 1) -> None:
     """
     PACE.reads = reads
     for service, operation in _operations():
-        if (service, operation) in ADDED:
-            setattr(response_class(service), method_of(operation), guarded(service, operation, None))
-            continue
         target = operation_contract(service, operation)
-        target.replace(guarded(service, operation, target.original))
+        if (service, operation) in ADDED:
+            target.add(guarded(service, operation, None))
+        else:
+            target.replace(guarded(service, operation, target.original))
     keep_fields()
 
 
 def uninstall() -> None:
     """Stock moto again."""
     for service, operation in _operations():
-        if (service, operation) not in ADDED:
-            target = operation_contract(service, operation)
-            target.replace(target.original)
-        elif hasattr(response_class(service), method_of(operation)):
-            delattr(response_class(service), method_of(operation))
+        operation_contract(service, operation).restore()
     drop_fields()
 
 

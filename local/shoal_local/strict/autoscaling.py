@@ -13,7 +13,9 @@ def group_of(call: Call) -> Any:
     name = call.get("AutoScalingGroupName")
     group = call.backend("autoscaling").autoscaling_groups.get(name)
     if group is None:
-        raise refused("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        raise refused(
+            "ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"
+        )
     return group
 
 
@@ -23,10 +25,14 @@ def _in_bounds(low: Any, desired: Any, high: Any) -> None:
     if desired is None:
         return
     if high is not None and int(desired) > int(high):
-        message = f"Desired capacity:{desired} must be between the specified min size:{low} and max size:{high}"
+        message = (
+            f"Desired capacity:{desired} must be between the specified min size:{low} and max size:{high}"
+        )
         raise refused("ValidationError", message)
     if low is not None and int(desired) < int(low):
-        message = f"Desired capacity:{desired} must be between the specified min size:{low} and max size:{high}"
+        message = (
+            f"Desired capacity:{desired} must be between the specified min size:{low} and max size:{high}"
+        )
         raise refused("ValidationError", message)
 
 
@@ -57,7 +63,9 @@ def group_template_exists(call: Call) -> None:
     identity, name = wanted.get("LaunchTemplateId"), wanted.get("LaunchTemplateName")
     known = identity in ec2.launch_templates or name in ec2.launch_template_name_to_ids
     if wanted and not known:
-        message = "You must use a valid fully-formed launch template. The specified launch template does not exist."
+        message = (
+            "You must use a valid fully-formed launch template. The specified launch template does not exist."
+        )
         raise refused("ValidationError", message)
 
 
@@ -130,7 +138,9 @@ def activities_are_told(call: Call) -> dict[str, Any]:
     groups = [g for g in backend.autoscaling_groups.values() if name in (None, g.name)]
     found = [activity for group in groups for activity in getattr(group, "shoal_activities", [])]
     if name and not groups and not call.get("IncludeDeletedGroups"):
-        raise refused("ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found")
+        raise refused(
+            "ValidationError", f"AutoScalingGroup name not found - AutoScalingGroup '{name}' not found"
+        )
     found.sort(key=lambda activity: activity["StartTime"], reverse=True)
     return {"Activities": found[: int(call.get("MaxRecords", 100))]}
 
@@ -145,7 +155,10 @@ def terminated_instance_is_in_a_group(call: Call) -> None:
     if group is None:
         message = f"Instance Id not found - No managed instance found for instance ID: {identity}"
         raise refused("ValidationError", message)
-    if str(call.get("ShouldDecrementDesiredCapacity")).lower() == "true" and group.desired_capacity <= group.min_size:
+    if (
+        str(call.get("ShouldDecrementDesiredCapacity")).lower() == "true"
+        and group.desired_capacity <= group.min_size
+    ):
         message = (
             f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
             "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or "

@@ -15,7 +15,9 @@ def template_name_is_valid(call: Call) -> None:
     """EC2 API CreateLaunchTemplate, LaunchTemplateName: 3 to 128 of [a-zA-Z0-9().-/_]."""
     name = call.get("LaunchTemplateName", "")
     if not _NAME.fullmatch(name):
-        message = f"The launch template name '{name}' is malformed: use 3 to 128 of letters, digits, ( ) . - / _"
+        message = (
+            f"The launch template name '{name}' is malformed: use 3 to 128 of letters, digits, ( ) . - / _"
+        )
         raise refused("InvalidLaunchTemplateName.MalformedException", message)
 
 

@@ -30,7 +30,9 @@ def provider_name_is_free_and_valid(call: Call) -> None:
         message = "The specified capacity provider name is invalid. Up to 255 characters, not prefixed aws, ecs, fargate."
         raise refused("InvalidParameterException", message)
     if name in [provider.name for provider in _active(call)]:
-        message = "A capacity provider with the specified name already exists. Specify a unique name and try again."
+        message = (
+            "A capacity provider with the specified name already exists. Specify a unique name and try again."
+        )
         raise refused("ClientException", message)
 
 
@@ -61,7 +63,9 @@ def managed_scaling_is_in_range(call: Call) -> None:
     for name, (low, high) in ranges.items():
         value = scaling.get(name)
         if value is not None and not low <= int(value) <= high:
-            raise refused("InvalidParameterException", f"{name} must be between {low} and {high}, not {value}.")
+            raise refused(
+                "InvalidParameterException", f"{name} must be between {low} and {high}, not {value}."
+            )
 
 
 @before("ecs", "CreateCapacityProvider")
@@ -72,7 +76,9 @@ def termination_protection_needs_protected_instances(call: Call) -> None:
     if provider.get("managedTerminationProtection") != "ENABLED":
         return
     if (provider.get("managedScaling") or {}).get("status") != "ENABLED":
-        message = "To enable managed termination protection, enable managed scaling for the capacity provider."
+        message = (
+            "To enable managed termination protection, enable managed scaling for the capacity provider."
+        )
         raise refused("InvalidParameterException", message)
     group = group_of(call, provider["autoScalingGroupArn"])
     if not group.new_instances_protected_from_scale_in:
@@ -119,7 +125,9 @@ def associated_providers_exist_and_used_ones_stay(call: Call) -> None:
         check_provider_exists(call, name)
     for item in call.get("defaultCapacityProviderStrategy", []):
         if item["capacityProvider"].rsplit("/", 1)[-1] not in wanted:
-            message = "The default capacity provider strategy can only name capacity providers of the cluster."
+            message = (
+                "The default capacity provider strategy can only name capacity providers of the cluster."
+            )
             raise refused("InvalidParameterException", message)
     for name in set(cluster.capacity_providers or []) - set(wanted):
         if _in_use(call, cluster, name):

@@ -50,9 +50,13 @@ def deleted_cluster_is_empty(call: Call) -> None:
     for service in services_of(call, cluster):
         observed(service)
     if services_of(call, cluster):
-        raise refused("ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active.")
+        raise refused(
+            "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
+        )
     if tasks_of(call, cluster):
-        raise refused("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+        raise refused(
+            "ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active."
+        )
     if call.backend("ecs").container_instances.get(cluster.name):
         message = "The Cluster cannot be deleted while Container Instances are active or draining."
         raise refused("ClusterContainsContainerInstancesException", message)

@@ -74,9 +74,13 @@ def ports_are_ports(call: Call) -> None:
         for mapping in container.get("portMappings", []):
             host, inner = mapping.get("hostPort"), mapping.get("containerPort")
             if not all(0 <= int(port or 0) <= 65535 for port in (host, inner)):
-                raise refused("ClientException", f"Invalid port mapping {inner}:{host}: ports are 0 to 65535.")
+                raise refused(
+                    "ClientException", f"Invalid port mapping {inner}:{host}: ports are 0 to 65535."
+                )
             if call.get("networkMode") == "awsvpc" and host not in (None, inner):
-                message = "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+                message = (
+                    "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+                )
                 raise refused("ClientException", message)
 
 
@@ -94,8 +98,12 @@ def fargate_sizes_exist(call: Call) -> None:
     for container in call.get("containerDefinitions", []):
         if container.get("stopTimeout", 0) > 120:
             raise refused("ClientException", "stopTimeout must be at most 120 seconds on Fargate.")
-        if (container.get("logConfiguration") or {}).get("logDriver") == "awslogs" and not call.get("executionRoleArn"):
-            message = "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+        if (container.get("logConfiguration") or {}).get("logDriver") == "awslogs" and not call.get(
+            "executionRoleArn"
+        ):
+            message = (
+                "Fargate requires task definition to have execution role ARN to support log driver awslogs."
+            )
             raise refused("ClientException", message)
 
 

@@ -11,7 +11,9 @@ from shoal_local.strict.service_checks import cluster_of
 
 def _task(call: Call, reference: str) -> Any:
     tasks = call.backend("ecs").tasks.get(cluster_of(call).name, {})
-    return next((task for arn, task in tasks.items() if arn.rsplit("/", 1)[-1] == reference.rsplit("/", 1)[-1]), None)
+    return next(
+        (task for arn, task in tasks.items() if arn.rsplit("/", 1)[-1] == reference.rsplit("/", 1)[-1]), None
+    )
 
 
 def protected_until(task: Any) -> datetime.datetime | None:
@@ -55,4 +57,7 @@ def protection_is_told(call: Call) -> dict[str, Any]:
     """ECS API GetTaskProtection: up to 100 tasks; unknown ones are failures with MISSING."""
     found = {name: _task(call, name) for name in call.get("tasks", [])}
     failures = [{"arn": name, "reason": "MISSING"} for name, task in found.items() if task is None]
-    return {"protectedTasks": [_answer(task) for task in found.values() if task is not None], "failures": failures}
+    return {
+        "protectedTasks": [_answer(task) for task in found.values() if task is not None],
+        "failures": failures,
+    }

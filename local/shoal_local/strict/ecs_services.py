@@ -75,7 +75,9 @@ def service_load_balancer_is_attached(call: Call) -> None:
 def grace_period_needs_a_load_balancer(call: Call) -> None:
     """ECS API CreateService, healthCheckGracePeriodSeconds: only for services that use a load balancer; 0 to 2^31-1."""
     grace = call.get("healthCheckGracePeriodSeconds")
-    balanced = call.get("loadBalancers") or getattr(service_of(call, call.get("service")), "load_balancers", None)
+    balanced = call.get("loadBalancers") or getattr(
+        service_of(call, call.get("service")), "load_balancers", None
+    )
     if grace and not balanced:
         message = "Health check grace period is only valid for services configured to use load balancers"
         raise refused("InvalidParameterException", message)
@@ -177,7 +179,9 @@ def deleted_service_drains_first(call: Call) -> dict[str, Any] | None:
     if service.status == "DRAINING":
         return {"service": service}
     if service.desired_count > 0 and not call.get("force"):
-        raise refused("InvalidParameterException", "The service cannot be stopped while it is scaled above 0.")
+        raise refused(
+            "InvalidParameterException", "The service cannot be stopped while it is scaled above 0."
+        )
     service.status, service.desired_count = "DRAINING", 0
     later(service, lambda: setattr(service, "status", "INACTIVE"))
     return {"service": service}
@@ -203,5 +207,7 @@ def inactive_services_are_not_listed(call: Call) -> dict[str, Any]:
     services = [s for s in list(backend.services.values()) if s.cluster_name == cluster.name]
     for service in services:
         observed(service)
-    listed = [s for s in services if s.status != "INACTIVE" and all(getattr(s, k) == v for k, v in wanted.items())]
+    listed = [
+        s for s in services if s.status != "INACTIVE" and all(getattr(s, k) == v for k, v in wanted.items())
+    ]
     return {"serviceArns": sorted(s.arn for s in listed)}

@@ -28,7 +28,10 @@ def matcher_is_a_success_code(call: Call) -> None:
     codes = str((call.get("Matcher") or {}).get("HttpCode", "200"))
     for part in codes.replace("-", ",").split(","):
         if not (part.isdigit() and 200 <= int(part) <= 499):
-            raise refused("ValidationError", f"Health check matcher HTTP code '{codes}' must be within '200-499' inclusive")
+            raise refused(
+                "ValidationError",
+                f"Health check matcher HTTP code '{codes}' must be within '200-499' inclusive",
+            )
 
 
 @before("elbv2", "CreateTargetGroup")

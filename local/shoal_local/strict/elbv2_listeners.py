@@ -44,7 +44,9 @@ def _check_groups(call: Call, actions: list[dict[str, Any]], balancer_arn: str) 
         if group is None:
             raise refused("TargetGroupNotFound", f"One or more target groups not found: {arn}")
         if set(group.load_balancer_arns) - {balancer_arn}:
-            message = f"The following target groups cannot be associated with more than one load balancer: {arn}"
+            message = (
+                f"The following target groups cannot be associated with more than one load balancer: {arn}"
+            )
             raise refused("TargetGroupAssociationLimit", message)
 
 
@@ -53,7 +55,9 @@ def listener_port_is_a_port(call: Call) -> None:
     """ELBv2 API CreateListener, Port: 1 to 65535."""
     port = call.get("Port")
     if port is not None and not 1 <= int(port) <= 65535:
-        raise refused("ValidationError", f"1 validation error detected: port {port} must be between 1 and 65535")
+        raise refused(
+            "ValidationError", f"1 validation error detected: port {port} must be between 1 and 65535"
+        )
 
 
 @before("elbv2", "CreateListener")
@@ -76,7 +80,9 @@ def one_listener_per_port(call: Call) -> dict[str, Any] | None:
         message = f"A listener already exists on this port for this load balancer '{balancer.arn}'"
         raise refused("DuplicateListener", message)
     if len(balancer.listeners) >= MAXIMUM_LISTENERS:
-        raise refused("TooManyListeners", f"The maximum number of listeners ({MAXIMUM_LISTENERS}) has been reached")
+        raise refused(
+            "TooManyListeners", f"The maximum number of listeners ({MAXIMUM_LISTENERS}) has been reached"
+        )
     return None
 
 
@@ -141,5 +147,9 @@ def groups_know_their_balancers(call: Call, _: Any) -> None:
         group.load_balancer_arns = [
             balancer.arn
             for balancer in backend.load_balancers.values()
-            if any(group.arn in group_arns([a.data for a in r.actions]) for it in balancer.listeners.values() for r in it.rules.values())
+            if any(
+                group.arn in group_arns([a.data for a in r.actions])
+                for it in balancer.listeners.values()
+                for r in it.rules.values()
+            )
         ]

@@ -104,13 +104,17 @@ def target_health_is_what_was_found(call: Call) -> dict[str, Any]:
     """ELBv2 API TargetHealth: State initial, healthy, unhealthy, unused or draining, with Reason and Description."""
     group = _group(call)
     asked = call.get("Targets", [])
-    keys = [key_of(t["Id"], int(t.get("Port") or group.port)) for t in asked] if asked else list(group.targets)
+    keys = (
+        [key_of(t["Id"], int(t.get("Port") or group.port)) for t in asked] if asked else list(group.targets)
+    )
     return {"TargetHealthDescriptions": [_description(group, key) for key in keys]}
 
 
 def _description(group: Any, key: str) -> dict[str, Any]:
     identity, _, port = key.rpartition(":")
     entry = group.targets.get(key)
-    health = _ABSENT if entry is None else entry.get("Health", HEALTHY) if group.load_balancer_arns else _UNUSED
+    health = (
+        _ABSENT if entry is None else entry.get("Health", HEALTHY) if group.load_balancer_arns else _UNUSED
+    )
     target = {"Id": identity, "Port": int(port)}
     return {"Target": target, "HealthCheckPort": str(port), "TargetHealth": dict(health)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
 import threading
 from collections.abc import Callable
@@ -146,11 +145,6 @@ def _parameters(response: Any) -> dict[str, Any]:
     except ValueError:
         return dict(response._get_params())
     return dict(parsed)
-
-
-def response_class(service: str) -> Any:
-    module, name = RESPONSES[service].rsplit(".", 1)
-    return getattr(importlib.import_module(module), name)
 
 
 @functools.cache

@@ -17,7 +17,7 @@ def keep_fields() -> None:
 
 
 def drop_fields() -> None:
-    _FORGET_TERMINATED.replace(_FORGET_TERMINATED.original)
+    _FORGET_TERMINATED.restore()
 
 
 def _forget_terminated(group: Any, instance_ids: list[str]) -> None:

@@ -40,7 +40,9 @@ def check_network(call: Call, definition: Any) -> None:
         message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
         raise refused(_INVALID, message)
     if definition.network_mode != "awsvpc" and network:
-        raise refused(_INVALID, "Network Configuration is not valid for the given networkMode of this task definition.")
+        raise refused(
+            _INVALID, "Network Configuration is not valid for the given networkMode of this task definition."
+        )
     fargate = "FARGATE" in (definition.requires_compatibilities or [])
     if call.get("launchType") == "FARGATE" and not fargate:
         message = "Task definition does not support launch_type FARGATE."
@@ -65,7 +67,9 @@ def check_capacity(call: Call) -> None:
             )
             raise refused(_INVALID, message)
     if len([item for item in strategy if item.get("base")]) > 1:
-        raise refused(_INVALID, "The specified capacity provider strategy can have a base on one provider only.")
+        raise refused(
+            _INVALID, "The specified capacity provider strategy can have a base on one provider only."
+        )
     if len(strategy) > 1 and not any(item.get("weight") for item in strategy):
         raise refused(_INVALID, "At least one capacity provider must have a weight greater than zero.")
 
@@ -92,7 +96,9 @@ def _check_group(call: Call, balanced: dict[str, Any], definition: Any) -> None:
     arn = balanced.get("targetGroupArn")
     group = call.backend("elbv2").target_groups.get(arn)
     if group is None:
-        message = f"Unable to assume role and validate the specified targetGroupArn {arn}: no such target group."
+        message = (
+            f"Unable to assume role and validate the specified targetGroupArn {arn}: no such target group."
+        )
         raise refused(_INVALID, message)
     if not group.load_balancer_arns:
         message = f"The target group with targetGroupArn {arn} does not have an associated load balancer."

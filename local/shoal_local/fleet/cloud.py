@@ -1,0 +1,54 @@
+"""What the fleet needs of the embedded cloud."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Protocol
+
+from shoal_local.clock import Clock
+from shoal_local.names import HOST
+
+
+class CloudFace(Protocol):
+    """See :class:`shoal_local.cloud.Cloud`."""
+
+    endpoint_url: str
+    clock: Clock
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the administrator's rights."""
+
+    def credentials_for_role(self, role_arn: str, session: str) -> dict[str, str]:
+        """A role's keys as AWS_* variables; LookupError without such a role."""
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def free_port_block(count: int = 50) -> tuple[int, int]:
+    """The first and last of ``count`` neighbouring ports of 127.0.0.1, all free a moment ago; from 5001 up.
+
+    Raises:
+        OSError: there is no such block below 32768, where the kernel's own choice begins.
+    """
+    first = 5001
+    while first + count <= 32768:
+        taken = next((port for port in range(first, first + count) if not _is_free(port)), None)
+        if taken is None:
+            return first, first + count - 1
+        first = taken + 1
+    raise OSError(f"no {count} neighbouring ports are free on {HOST}: stop what listens there")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,154 @@
+"""Instances of the Auto Scaling groups behind capacity providers: launched, registered, watched, let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from shoal_local.fleet.boot import Boot, cluster_of, offered
+from shoal_local.fleet.cloud import CloudFace
+from shoal_local.fleet.launching import record
+from shoal_local.fleet.placement import Resources, instances_for, left_over
+from shoal_local.fleet.records import TaskRecord
+from shoal_local.fleet.scaling import GroupState, desired_instances
+from shoal_local.fleet.simtime import SimTime
+from shoal_local.fleet.times import FleetTimes
+from shoal_local.names import backend
+from shoal_local.strict.slow import pending
+
+TasksOn = Callable[[str], list[TaskRecord]]
+
+
+class Instances:
+    """One pass is :meth:`step`, under the lock of moto's state.
+
+    Args:
+        lost: called with the ARN of a container instance that is gone.
+    """
+
+    def __init__(
+        self, cloud: CloudFace, time: SimTime, times: FleetTimes, lost: Callable[[str, str], None]
+    ) -> None:
+        self._cloud = cloud
+        self._time = time
+        self._times = times
+        self._lost = lost
+        self._boots: dict[str, Boot] = {}
+        self._waiting_since: dict[str, float] = {}
+        self._idle_since: dict[str, float] = {}
+        self._tried: dict[str, float] = {}
+
+    def join(self, timeout: float) -> None:
+        for boot in self._boots.values():
+            boot.join(timeout)
+
+    def step(self, tasks_of: Callable[[str], list[TaskRecord]]) -> None:
+        """``tasks_of`` gives the tasks of a cluster that are not stopped."""
+        self._forget_gone()
+        for provider in list(backend("ecs").capacity_providers.values()):
+            group = group_of(provider)
+            if provider.status != "ACTIVE" or group is None or pending(group):
+                continue
+            self._boot(group)
+            if provider.auto_scaling_group_provider["managedScaling"]["status"] == "ENABLED":
+                self._scale(provider, group, tasks_of(cluster_of(group)))
+            self._retry(group)
+
+    def _boot(self, group: Any) -> None:
+        for state in group.instance_states:
+            if state.instance.id not in self._boots:
+                boot = Boot(self._cloud, self._time, group, state.instance, self._times.boot)
+                self._boots[state.instance.id] = boot
+                boot.start()
+
+    def _forget_gone(self) -> None:
+        """ECS guide, "Deregistering a container instance": a terminated instance is deregistered by itself."""
+        for instances in backend("ecs").container_instances.values():
+            for identity, instance in list(instances.items()):
+                machine = backend("ec2").get_instance_by_id(instance.ec2_instance_id)
+                if machine is None or machine.state != "running":
+                    del instances[identity]
+                    self._lost(instance.container_instance_arn, instance.ec2_instance_id)
+
+    def _scale(self, provider: Any, group: Any, tasks: list[TaskRecord]) -> None:
+        mine = [task for task in tasks if task.capacity_provider_name == provider.name]
+        registered = registered_in(cluster_of(group), group)
+        idle = self._idle(registered, mine)
+        waiting = [task.needs for task in mine if task.container_instance_arn is None and task.alive]
+        free = {arn: free_on(instance, mine) for arn, instance in registered.items()}
+        size = offered(group.instance_type)
+        missing = instances_for(left_over(waiting, free), size)
+        booting = len(group.instance_states) - len(registered)
+        state = GroupState(
+            minimum=group.min_size, maximum=group.max_size, desired=group.desired_capacity,
+            busy=len(registered) - len(idle) + booting, idle_for=tuple(idle.values()),
+            needed=max(0, missing - booting), waiting_for=self._waited(group.name, bool(missing)),
+        )  # fmt: skip
+        wanted = desired_instances(state, self._times.scaling_delay, self._times.idle_scale_in)
+        if wanted > group.desired_capacity:
+            group.set_desired_capacity(wanted)
+        elif wanted < group.desired_capacity:
+            self._let_go(group, registered, idle, group.desired_capacity - wanted)
+
+    def _waited(self, name: str, waits: bool) -> float:
+        if not waits:
+            self._waiting_since.pop(name, None)
+            return 0.0
+        return self._time.now() - self._waiting_since.setdefault(name, self._time.now())
+
+    def _idle(self, registered: dict[str, Any], tasks: Iterable[TaskRecord]) -> dict[str, float]:
+        """Container instance ARN to how long it has had no task."""
+        used = {task.container_instance_arn for task in tasks}
+        for arn in list(self._idle_since):
+            if arn in used:
+                del self._idle_since[arn]
+        moment = self._time.now()
+        return {
+            arn: moment - self._idle_since.setdefault(arn, moment) for arn in registered if arn not in used
+        }
+
+    def _let_go(self, group: Any, registered: dict[str, Any], idle: dict[str, float], count: int) -> None:
+        """Managed termination: ECS takes the protection off an empty instance, Auto Scaling terminates it."""
+        oldest = sorted(idle, key=lambda arn: -idle[arn])[:count]
+        for arn in oldest:
+            identity = registered[arn].ec2_instance_id
+            for state in group.instance_states:
+                if state.instance.id == identity:
+                    state.protected_from_scale_in = False
+            group.autoscaling_backend.terminate_instance(identity, True)
+            record(group, f"Terminating EC2 instance: {identity}", None)
+
+    def _retry(self, group: Any) -> None:
+        """Auto Scaling tries again where it could not launch."""
+        if len(group.instance_states) >= (group.desired_capacity or 0):
+            return
+        moment = self._time.now()
+        if moment - self._tried.setdefault(group.name, moment) >= self._times.launch_retry:
+            self._tried[group.name] = moment
+            group.set_desired_capacity(group.desired_capacity)
+
+
+def group_of(provider: Any) -> Any:
+    """The Auto Scaling group of a capacity provider, or None."""
+    name = provider.auto_scaling_group_provider["autoScalingGroupArn"].rsplit("/", 1)[-1]
+    return backend("autoscaling").autoscaling_groups.get(name)
+
+
+def registered_in(cluster: str, group: Any) -> dict[str, Any]:
+    """The container instances of a group, by ARN."""
+    mine = {state.instance.id for state in group.instance_states}
+    found = backend("ecs").container_instances.get(cluster, {}).values()
+    return {
+        instance.container_instance_arn: instance for instance in found if instance.ec2_instance_id in mine
+    }
+
+
+def free_on(instance: Any, tasks: Iterable[TaskRecord]) -> Resources:
+    """What an instance has left; nothing when it is draining."""
+    if instance.status != "ACTIVE":
+        return Resources()
+    left = offered(instance.attributes["ecs.instance-type"])
+    for task in tasks:
+        if task.container_instance_arn == instance.container_instance_arn and task.last_status != "STOPPED":
+            left = left - task.needs
+    return left

@@ -1,0 +1,233 @@
+"""The service scheduler of ECS: keeps each service at its desired count, deployment by deployment."""
+
+from __future__ import annotations
+
+import time as real
+from dataclasses import dataclass
+from typing import Any
+
+from shoal_local.fleet import events, targets
+from shoal_local.fleet.faults import FleetFaults
+from shoal_local.fleet.records import TaskRecord
+from shoal_local.fleet.rollout import Counts, backoff, breaker_threshold, moves
+from shoal_local.fleet.simtime import SimTime
+from shoal_local.fleet.tasks import Tasks
+from shoal_local.fleet.times import FleetTimes
+from shoal_local.names import backend
+from shoal_local.strict.ecs_protection import protected_until
+
+
+@dataclass
+class _Account:
+    """What a deployment has gone through: consecutive failed tasks, and when the next may start."""
+
+    failures: int = 0
+    next_start: float = 0.0
+
+
+class Scheduler:
+    """One pass over one service is :meth:`step`, under the lock of moto's state."""
+
+    def __init__(self, tasks: Tasks, time: SimTime, times: FleetTimes, faults: FleetFaults) -> None:
+        self._tasks = tasks
+        self._time = time
+        self._times = times
+        self._faults = faults
+        self._accounts: dict[str, _Account] = {}
+        self._running_since: dict[str, float] = {}
+        self._end_at: dict[str, float] = {}
+
+    def holds(self, resource: Any) -> bool:
+        """Whether a DRAINING service has tasks left: then it is not INACTIVE yet."""
+        if getattr(resource, "status", "") != "DRAINING" or not hasattr(resource, "deployments"):
+            return False
+        return any(task.last_status != "STOPPED" for task in self._tasks.of_service(resource))
+
+    def step(self, service: Any) -> None:
+        tasks = self._tasks.of_service(service)
+        for task in tasks:
+            self._look_after(service, task)
+        if service.status != "INACTIVE" and service.deployments:
+            self._move(service, [task for task in tasks if task.last_status != "STOPPED"])
+            self._count(service, [task for task in tasks if task.last_status != "STOPPED"])
+
+    def lost(self, container_instance_arn: str, instance_id: str) -> None:
+        """The host of some tasks is gone."""
+        for cluster in list(backend("ecs").tasks):
+            for task in self._tasks.of_cluster(cluster):
+                if task.container_instance_arn == container_instance_arn and task.last_status != "STOPPED":
+                    task.stop("TerminationNotice", f"Host EC2 (instance {instance_id}) terminated.")
+                    self._tasks.end(task, at_once=True)
+
+    def _look_after(self, service: Any, task: TaskRecord) -> None:
+        if task.last_status == "STOPPED":
+            if not task.counted:
+                self._bury(service, task)
+        elif task.desired_status == "STOPPED":
+            self._stop(service, task)
+        elif task.last_status == "PROVISIONING":
+            self._tasks.place(service, task)
+        elif task.last_status == "RUNNING":
+            self._watch(service, task)
+
+    def _bury(self, service: Any, task: TaskRecord) -> None:
+        """A task is over: off its targets, and on its deployment's account when it failed."""
+        task.counted = True
+        targets.deregister(service, task)
+        self._running_since.pop(task.id, None)
+        self._end_at.pop(task.id, None)
+        if task.started_at is not None:
+            events.stopped(service, [task.id])
+        failed = task.stop_code == "TaskFailedToStart" or (
+            task.stop_code == "EssentialContainerExited" and task.container.exit_code != 0
+        )
+        if failed or task.failed_health:
+            self._failed(service, task)
+
+    def _failed(self, service: Any, task: TaskRecord) -> None:
+        deployment = next((d for d in service.deployments if d["id"] == task.started_by), None)
+        if deployment is None or service.status != "ACTIVE":
+            return
+        account = self._accounts.setdefault(deployment["id"], _Account())
+        account.failures += 1
+        deployment["failedTasks"] = account.failures
+        pause = backoff(account.failures, self._times.backoff_first, self._times.backoff_most)
+        account.next_start = self._time.now() + pause
+        if pause:
+            events.inconsistent(service)
+        threshold = breaker_threshold(service.desired_count, service.deployment_configuration)
+        if (
+            threshold is not None
+            and account.failures >= threshold
+            and deployment["rolloutState"] == "IN_PROGRESS"
+        ):
+            self._fail(service, deployment)
+
+    def _fail(self, service: Any, deployment: dict[str, Any]) -> None:
+        reason = "ECS deployment circuit breaker: tasks failed to start."
+        deployment.update(rolloutState="FAILED", rolloutStateReason=reason)
+        events.deployment_failed(service, deployment["id"])
+        breaker = (service.deployment_configuration or {}).get("deploymentCircuitBreaker") or {}
+        before = next((d for d in service.deployments[1:] if d["rolloutState"] == "COMPLETED"), None)
+        if not breaker.get("rollback") or before is None:
+            return
+        service.deployments.remove(before)
+        service.deployments.insert(0, before)
+        before.update(status="PRIMARY", rolloutState="IN_PROGRESS", desiredCount=service.desired_count)
+        deployment["status"] = "ACTIVE"
+        service.task_definition = before["taskDefinition"]
+        events.rolled_back(service, before["id"])
+
+    def _watch(self, service: Any, task: TaskRecord) -> None:
+        if task.id not in self._running_since:
+            self._running_since[task.id] = real.monotonic()
+            targets.register(service, task, _instance_of(task))
+        if self._faults.hits("unhealthy", service.name) and self._lived(task):
+            events.container_unhealthy(service, task.id)
+            return self._unfit(task, "Task failed container health checks")
+        for arn, identity, port, health in targets.health_of(task):
+            if health["State"] == "unhealthy" and self._grace_is_over(service, task):
+                reason = health.get("Description") or health.get("Reason", "Health checks failed")
+                events.unhealthy(service, identity, port, arn, reason)
+                return self._unfit(task, f"Task failed ELB health checks in (target-group {arn})")
+        return None
+
+    def _unfit(self, task: TaskRecord, reason: str) -> None:
+        task.failed_health = True
+        task.stop("ServiceSchedulerInitiated", reason)
+
+    def _lived(self, task: TaskRecord) -> bool:
+        """Long enough, on the clock and really, for a task without health checks to count."""
+        wanted = max(self._time.clock.seconds(self._times.settle), self._times.real_settle)
+        return real.monotonic() - self._running_since[task.id] >= wanted
+
+    def _grace_is_over(self, service: Any, task: TaskRecord) -> bool:
+        asked = float(service.health_check_grace_period_seconds or 0)
+        grace = min(asked, max(self._time.clock.seconds(asked), self._times.real_grace))
+        return real.monotonic() - self._running_since[task.id] >= grace
+
+    def _stop(self, service: Any, task: TaskRecord) -> None:
+        """Off the load balancer, a pause for its connections, then SIGTERM."""
+        if task.id not in self._end_at:
+            self._end_at[task.id] = self._time.now() + targets.deregister(service, task)
+            task.last_status = "DEACTIVATING"
+        if self._time.now() >= self._end_at[task.id]:
+            task.last_status = "STOPPING"
+            self._tasks.end(task)
+
+    def _move(self, service: Any, tasks: list[TaskRecord]) -> None:
+        primary, live = service.deployments[0], [task for task in tasks if task.alive]
+        mine = [task for task in live if task.started_by == primary["id"]]
+        older = [task for task in live if task.started_by != primary["id"]]
+        for task in live:
+            if _on_draining_host(task) and not protected_until(task):
+                task.stop(
+                    "ServiceSchedulerInitiated", "Scaling activity initiated by draining container instance"
+                )
+        wanted = service.desired_count if service.status == "ACTIVE" else 0
+        healthy = len([task for task in live if self._healthy(task)])
+        step = moves(Counts(wanted, len(mine), len(older), healthy), service.deployment_configuration)
+        deployment = f"Scaling activity initiated by (deployment {primary['id']})"
+        self._stop_some(mine, step.stop_primary, deployment, force=service.status == "DRAINING")
+        self._stop_some(older, step.stop_older, deployment, force=service.status == "DRAINING")
+        account = self._accounts.setdefault(primary["id"], _Account())
+        if primary["rolloutState"] != "FAILED" and self._time.now() >= account.next_start:
+            for _ in range(step.start):
+                self._tasks.make(service, primary)
+
+    def _stop_some(self, tasks: list[TaskRecord], count: int, reason: str, force: bool) -> None:
+        """Those without a place first, then the youngest; protected ones only when the service goes."""
+        free = [task for task in tasks if force or not protected_until(task)]
+        order = sorted(free, key=lambda t: (t.last_status == "RUNNING", -t.created_at.timestamp()))
+        for task in order[:count]:
+            task.stop("ServiceSchedulerInitiated", reason)
+
+    def _healthy(self, task: TaskRecord) -> bool:
+        """Running, and healthy in every target group; without one, alive for long enough."""
+        if task.last_status != "RUNNING" or task.id not in self._running_since:
+            return False
+        found = targets.health_of(task)
+        if found:
+            return all(health["State"] == "healthy" for *_, health in found)
+        return self._lived(task)
+
+    def _count(self, service: Any, tasks: list[TaskRecord]) -> None:
+        for deployment in service.deployments:
+            mine = [task for task in tasks if task.started_by == deployment["id"] and task.alive]
+            running = len([task for task in mine if task.last_status == "RUNNING"])
+            deployment.update(runningCount=running, pendingCount=len(mine) - running)
+        alive = [task for task in tasks if task.desired_status == "RUNNING"]
+        service.running_count = len(
+            [task for task in tasks if task.last_status in ("RUNNING", "DEACTIVATING")]
+        )
+        service.pending_count = len([task for task in alive if task.last_status != "RUNNING"])
+        if service.status == "ACTIVE":
+            self._settle(service, tasks)
+
+    def _settle(self, service: Any, tasks: list[TaskRecord]) -> None:
+        primary = service.deployments[0]
+        mine = [task for task in tasks if task.started_by == primary["id"] and self._healthy(task)]
+        if len(mine) != service.desired_count or len(tasks) != len(mine):
+            return
+        self._accounts.setdefault(primary["id"], _Account()).failures = 0
+        del service.deployments[1:]
+        if primary["rolloutState"] == "IN_PROGRESS":
+            reason = f"ECS deployment {primary['id']} completed."
+            primary.update(rolloutState="COMPLETED", rolloutStateReason=reason, failedTasks=0)
+            events.deployment_completed(service, primary["id"])
+            events.steady(service)
+
+
+def _instance_of(task: TaskRecord) -> str:
+    """The EC2 instance a task is on; empty on Fargate."""
+    instance = _host(task)
+    return str(instance.ec2_instance_id) if instance else ""
+
+
+def _host(task: TaskRecord) -> Any:
+    hosts = backend("ecs").container_instances.get(task.cluster_name, {})
+    return hosts.get(str(task.container_instance_arn).rsplit("/", 1)[-1])
+
+
+def _on_draining_host(task: TaskRecord) -> bool:
+    return getattr(_host(task), "status", "ACTIVE") == "DRAINING"

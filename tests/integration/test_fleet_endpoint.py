@@ -1,0 +1,52 @@
+"""An endpoint on EC2 comes up, answers through its load balancer, and goes without leaving anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from fleet_world import World, eventually, get, running_world
+from shoal_local.fleet import free_port_block
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with running_world() as world:
+        yield world
+
+
+def test_an_endpoint_lives_and_goes(world: World) -> None:
+    # Given a service behind a listener, on a group with no instance
+    port, _ = free_port_block(1)
+    world.make_capacity()
+    group = world.make_endpoint(port)
+    url = f"http://127.0.0.1:{port}"
+    assert eventually(lambda: get(url)[0]) == 503
+    world.make_service(world.make_definition(SHOAL_DEPLOYMENT="fish"), group, healthCheckGracePeriodSeconds=60)
+
+    # When the fleet has done its work
+    eventually(lambda: world.rollout() == "COMPLETED")
+
+    # Then a real process answers through the listener
+    service = world.service()
+    assert (service["runningCount"], service["pendingCount"]) == (1, 0)
+    assert world.target_states(group) == ["healthy"]
+    assert get(f"{url}/echo", b"abc" * 500_000) == (200, b"cba" * 500_000)
+    environment = json.loads(get(f"{url}/env")[1])
+    assert environment["AWS_ENDPOINT_URL"] == world.endpoint_url
+    assert "has reached a steady state" in world.events()
+    assert world.scaling_group()["DesiredCapacity"] == 1
+    assert {role for role, _ in world.roles_asked} == {"execution", "instance"}
+
+    # When it is deleted, listener first
+    world.client("elbv2").delete_listener(ListenerArn=world.listener)
+    world.client("ecs").delete_service(cluster="fish", service="fish", force=True)
+    eventually(lambda: world.service()["status"] == "INACTIVE")
+
+    # Then the port is closed and no task is left
+    assert eventually(lambda: get(url)[0] == 0)
+    assert world.tasks() == []
+    world.client("autoscaling").delete_auto_scaling_group(AutoScalingGroupName="gpu", ForceDelete=True)
+    ecs = world.client("ecs")
+    eventually(lambda: not ecs.list_container_instances(cluster="fish")["containerInstanceArns"])
