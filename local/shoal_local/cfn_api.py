@@ -39,7 +39,7 @@ class RestApi(Resource):
         self._configure(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         backend("apigateway").delete_rest_api(self.physical_resource_id)
 
 
@@ -53,7 +53,7 @@ class Deployment(Resource):
         self.physical_resource_id = made.id
         self.attributes = {"DeploymentId": made.id}
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         backend("apigateway").get_rest_api(self._api).deployments.pop(self.physical_resource_id, None)
 
 
@@ -79,7 +79,7 @@ class Stage(Resource):
         stage.variables = properties.get("Variables") or {}
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         backend("apigateway").delete_stage(self._api, self.physical_resource_id)
 
 
@@ -95,5 +95,5 @@ class Account(Resource):
         self.create(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         """AWS leaves the account's setting as it is."""

@@ -48,6 +48,6 @@ class Rule(Resource):
                 Rule=self.physical_resource_id, EventBusName=self._bus, Ids=self._targets
             )
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         self._remove_targets()
         client("events").delete_rule(Name=self.physical_resource_id, EventBusName=self._bus)

@@ -11,7 +11,11 @@ from shoal_local.iam_policy import listed
 
 def _text(document: Any) -> str:
     """A policy document as JSON: YAML reads an unquoted version as a date, and moto insists on one."""
-    return document if isinstance(document, str) else json.dumps({"Version": "2012-10-17", **document}, default=str)
+    return (
+        document
+        if isinstance(document, str)
+        else json.dumps({"Version": "2012-10-17", **document}, default=str)
+    )
 
 
 class Role(Resource):
@@ -56,7 +60,7 @@ class Role(Resource):
         )
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         self._drop_policies()
         client("iam").delete_role(RoleName=self.physical_resource_id)
 
@@ -82,13 +86,15 @@ class ManagedPolicy(Resource):
     def update(self, properties: Properties) -> bool:
         """A new default version; the old ones go, because an account keeps five."""
         iam, arn = client("iam"), self.physical_resource_id
-        iam.create_policy_version(PolicyArn=arn, PolicyDocument=_text(properties["PolicyDocument"]), SetAsDefault=True)
+        iam.create_policy_version(
+            PolicyArn=arn, PolicyDocument=_text(properties["PolicyDocument"]), SetAsDefault=True
+        )
         for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
             if not version["IsDefaultVersion"]:
                 iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         iam, arn = client("iam"), self.physical_resource_id
         for role in iam.list_entities_for_policy(PolicyArn=arn, EntityFilter="Role")["PolicyRoles"]:
             iam.detach_role_policy(RoleName=role["RoleName"], PolicyArn=arn)

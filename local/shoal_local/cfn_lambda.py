@@ -72,7 +72,7 @@ class Function(Resource):
         self._finish(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("lambda").delete_function(FunctionName=self.physical_resource_id)
 
 
@@ -92,7 +92,7 @@ class LayerVersion(Resource):
         self.physical_resource_id = made["LayerVersionArn"]
         self.attributes = {"LayerVersionArn": made["LayerVersionArn"], "Arn": made["LayerVersionArn"]}
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         name, version = self.physical_resource_id.rsplit(":", 1)
         client("lambda").delete_layer_version(LayerName=name.rsplit(":", 1)[-1], VersionNumber=int(version))
 
@@ -110,7 +110,7 @@ class Permission(Resource):
             FunctionName=self._function, StatementId=self.physical_resource_id, **fields
         )
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("lambda").remove_permission(FunctionName=self._function, StatementId=self.physical_resource_id)
 
 
@@ -126,5 +126,5 @@ class EventInvokeConfig(Resource):
         fields |= {key: int(fields[key]) for key in self._FIELDS[:2] if key in fields}
         client("lambda").put_function_event_invoke_config(FunctionName=self._function, **fields)
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("lambda").delete_function_event_invoke_config(FunctionName=self._function)

@@ -24,7 +24,7 @@ class QueuePolicy(Resource):
         self.create(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         self._put("")
 
 
@@ -42,7 +42,7 @@ class TopicPolicy(Resource):
         self.create(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         """A topic's policy cannot be removed, only set back; it goes with its topic."""
 
 
@@ -57,7 +57,7 @@ class BucketPolicy(Resource):
         self.create(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("s3").delete_bucket_policy(Bucket=self._bucket)
 
 
@@ -73,7 +73,7 @@ class Subscription(Resource):
         )
         self.physical_resource_id = made["SubscriptionArn"]
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("sns").unsubscribe(SubscriptionArn=self.physical_resource_id)
 
 
@@ -108,5 +108,5 @@ class Alarm(Resource):
         self.create(properties)
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("cloudwatch").delete_alarms(AlarmNames=[self.physical_resource_id])

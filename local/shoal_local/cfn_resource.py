@@ -50,8 +50,8 @@ class Resource:
         del properties
         return False
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
-        """Remove it; the two arguments are moto's and not needed."""
+    def delete(self) -> None:
+        """Remove it."""
         raise NotImplementedError
 
     def get_cfn_attribute(self, name: str) -> Any:

@@ -40,6 +40,7 @@ contract(_MODELS, "Stack._parse_template", "self")
 _TEMPLATE_URL = contract(
     "moto.cloudformation.responses", "CloudFormationResponse._get_stack_from_s3_url", "self template_url"
 )
+_HAS_PARAMETERS = contract(_MODELS, "Stack.has_parameters", "self other_parameters")
 _PARSE_STACK = contract(_MODELS, "Stack.parse_template", "template")
 _PARSE_CHANGES = contract(_MODELS, "ChangeSet._parse_template", "self")
 
@@ -59,6 +60,7 @@ def install() -> None:
     fetch = _TEMPLATE_URL.original
     # moto knows path-style URLs by the name localhost only
     _TEMPLATE_URL.replace(lambda self, template_url: fetch(self, template_url.replace(HOST, "localhost", 1)))
+    _HAS_PARAMETERS.replace(_same_parameters)
     _PARSE_STACK.replace(staticmethod(parse_template))
     _PARSE_CHANGES.replace(lambda self: setattr(self, "template_dict", parse_template(self.template)))
 
@@ -121,6 +123,19 @@ def _prepare_change_set(self: Any, arguments: dict[str, Any]) -> None:
             key: raw[key] if raw.get(key) is not None and value == known.get(key) else value
             for key, value in arguments["parameters"].items()
         }
+
+
+def _same_parameters(self: Any, other_parameters: dict[str, Any]) -> bool:
+    """A default that is given and one that is not are the same value: "No changes to deploy"."""
+    declared = self.template_dict.get("Parameters", {})
+    defaults = {
+        name: str(parameter["Default"]) for name, parameter in declared.items() if "Default" in parameter
+    }
+    old, new = (
+        {**defaults, **{key: str(value) for key, value in given.items()}}
+        for given in (self.parameters, other_parameters)
+    )
+    return bool(old == new)
 
 
 def _update(

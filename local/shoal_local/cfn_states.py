@@ -69,5 +69,5 @@ class StateMachine(Resource):
         )
         return True
 
-    def delete(self, account_id: str = "", region: str = "") -> None:
+    def delete(self) -> None:
         client("stepfunctions").delete_state_machine(stateMachineArn=self.physical_resource_id)

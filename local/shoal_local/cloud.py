@@ -164,7 +164,9 @@ class Cloud:
             os.environ.pop("MOTO_PORT", None)
             _RUNNING.release()
 
-    def deploy(self, template: Path | None = None, parameters: dict[str, str] | None = None) -> dict[str, str]:
+    def deploy(
+        self, template: Path | None = None, parameters: dict[str, str] | None = None
+    ) -> dict[str, str]:
         """Deploy (again) and warm the functions up in the background; the stack's outputs.
 
         Raises:

@@ -55,7 +55,9 @@ class Gateway:
             return None, None
         caller = caller_of(request.environ)
         if caller is None:
-            return None, gateway_error(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+            return None, gateway_error(
+                403, "Missing Authentication Token", "MissingAuthenticationTokenException"
+            )
         principal = self._iam.principal(caller.access_key, session_token_of(request.environ))
         if principal is None:
             message = "The security token included in the request is invalid."
@@ -104,7 +106,12 @@ def find_route(method: str, path: str) -> tuple[dict[str, Any], dict[str, str]] 
                 continue
             found = _match(body_of(api), method, path[len(prefix) :] or "/")
             if found:
-                place = {"api": api.id, "stage": stage.name, "variables": stage.variables, "binary": api.binaryMediaTypes}
+                place = {
+                    "api": api.id,
+                    "stage": stage.name,
+                    "variables": stage.variables,
+                    "binary": api.binaryMediaTypes,
+                }
                 return {**found[0], **place}, found[1]
     return None
 
@@ -112,7 +119,9 @@ def find_route(method: str, path: str) -> tuple[dict[str, Any], dict[str, str]] 
 def _match(body: dict[str, Any], method: str, path: str) -> tuple[dict[str, Any], dict[str, str]] | None:
     rules = [
         Rule(
-            re.sub(r"\{(\w+)(\+?)\}", lambda m: f"<{'path' if m.group(2) else 'string'}:{m.group(1)}>", resource),
+            re.sub(
+                r"\{(\w+)(\+?)\}", lambda m: f"<{'path' if m.group(2) else 'string'}:{m.group(1)}>", resource
+            ),
             methods=None if verb == "x-amazon-apigateway-any-method" else [verb.upper()],
             endpoint=(resource, verb),
         )
@@ -125,7 +134,12 @@ def _match(body: dict[str, Any], method: str, path: str) -> tuple[dict[str, Any]
     except HTTPException:
         return None
     spec = body["paths"][resource][verb]
-    route = {"resource": resource, "path": path, "integration": spec.get(_INTEGRATION, {}), "iam": _uses_iam(body, spec)}
+    route = {
+        "resource": resource,
+        "path": path,
+        "integration": spec.get(_INTEGRATION, {}),
+        "iam": _uses_iam(body, spec),
+    }
     return route, dict(arguments)
 
 
@@ -139,5 +153,7 @@ def _uses_iam(body: dict[str, Any], spec: dict[str, Any]) -> bool:
 def _mock(integration: dict[str, Any]) -> Response:
     """A CORS preflight answered by API Gateway itself."""
     default = integration["responses"]["default"]
-    headers = {k.rsplit(".", 1)[-1]: str(v).strip("'") for k, v in default.get("responseParameters", {}).items()}
+    headers = {
+        k.rsplit(".", 1)[-1]: str(v).strip("'") for k, v in default.get("responseParameters", {}).items()
+    }
     return Response("", int(default["statusCode"]), headers)

@@ -52,7 +52,9 @@ def _of_backend(service: str, one: Any) -> Iterator[Item]:
         if (service, attribute) in _HISTORY or _gone(value):
             continue
         if isinstance(value, dict):
-            yield from ((service, attribute, str(key)) for key, item in list(value.items()) if _is_resource(item))
+            yield from (
+                (service, attribute, str(key)) for key, item in list(value.items()) if _is_resource(item)
+            )
         elif isinstance(value, list | set):
             yield from ((service, attribute, _identify(item)) for item in list(value) if _is_resource(item))
         elif hasattr(value, "_arns"):

@@ -47,9 +47,7 @@ class Contract:
             return _ORIGINALS[self]
         owner = self._owner()
         if not hasattr(owner, self._attribute):
-            raise MotoChanged(
-                f"moto has no {self.name} any more: mend what replaces it"
-            )
+            raise MotoChanged(f"moto has no {self.name} any more: mend what replaces it")
         return inspect.getattr_static(owner, self._attribute)
 
     def check(self) -> None:

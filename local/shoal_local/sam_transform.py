@@ -24,7 +24,10 @@ def _translate(template: dict[str, Any], parameters: dict[str, Any]) -> dict[str
     from boto3.session import Session
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
-    from samtranslator.utils.py27hash_fix import to_py27_compatible_template, undo_mark_unicode_str_in_template
+    from samtranslator.utils.py27hash_fix import (
+        to_py27_compatible_template,
+        undo_mark_unicode_str_in_template,
+    )
 
     to_py27_compatible_template(template, parameters)
     translator = Translator(None, Parser(), boto_session=Session(region_name=REGION))

@@ -75,13 +75,17 @@ class Schedules:
     def _to_function(self, rule: Any, target: dict[str, Any], payload: bytes) -> None:
         function = function_by_arn(target["Arn"])
         if not may_invoke(function, "events.amazonaws.com", rule.arn):
-            _LOG.warning("rule %s may not invoke %s: its AWS::Lambda::Permission is missing", rule.name, target["Arn"])
+            _LOG.warning(
+                "rule %s may not invoke %s: its AWS::Lambda::Permission is missing", rule.name, target["Arn"]
+            )
             return
         invoke_later(self._pool, self._clock, function, payload)
 
     def _to_machine(self, rule: Any, target: dict[str, Any], payload: bytes) -> None:
         if not self._iam.authorize_role(target.get("RoleArn", ""), "states:StartExecution", target["Arn"]):
-            _LOG.warning("rule %s may not start %s: its role lacks states:StartExecution", rule.name, target["Arn"])
+            _LOG.warning(
+                "rule %s may not start %s: its role lacks states:StartExecution", rule.name, target["Arn"]
+            )
             return
         machines = backend("stepfunctions")
         machines.start_execution(target["Arn"], str(uuid.uuid4()), payload.decode(), None)

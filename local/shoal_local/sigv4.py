@@ -30,7 +30,9 @@ def verify(environ: Environ, body: bytes, access_key: str, secret: str, service:
     match = _HEADER.search(environ.get("HTTP_AUTHORIZATION", ""))
     stamp = str(environ.get("HTTP_X_AMZ_DATE", ""))
     if not match or not stamp:
-        raise BadSignature("the Authorization header is not SigV4: sign the request with an AWS SDK or `shoal`")
+        raise BadSignature(
+            "the Authorization header is not SigV4: sign the request with an AWS SDK or `shoal`"
+        )
     _check_age(stamp)
     signed, given = match.groups()
     request = _request(environ, body, signed.split(";"))
@@ -39,7 +41,9 @@ def verify(environ: Environ, body: bytes, access_key: str, secret: str, service:
     canonical = signer.canonical_request(request)
     expected = signer.signature(signer.string_to_sign(request, canonical), request)
     if not hmac.compare_digest(expected, given):
-        raise BadSignature("the signature does not match: check the secret key, the region and the signed headers")
+        raise BadSignature(
+            "the signature does not match: check the secret key, the region and the signed headers"
+        )
 
 
 def _check_age(stamp: str) -> None:
@@ -48,7 +52,9 @@ def _check_age(stamp: str) -> None:
     except ValueError as error:
         raise BadSignature(f"X-Amz-Date is not a timestamp: {stamp}") from error
     if abs(datetime.datetime.now(datetime.UTC) - made) > _CLOCK_SKEW:
-        raise BadSignature("the signature is more than 15 minutes old: check this machine's clock and sign again")
+        raise BadSignature(
+            "the signature is more than 15 minutes old: check this machine's clock and sign again"
+        )
 
 
 def _request(environ: Environ, body: bytes, signed: list[str]) -> AWSRequest:
