@@ -65,7 +65,7 @@ def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
 
 
 def _parsed(texts: dict[str, str], folder: str) -> TracksArchive:
-    mot = next(name for name in texts if name.startswith("tracks/") and name.endswith(".txt"))
+    (mot,) = [name for name in texts if name.startswith("tracks/") and name.endswith(".txt")]
     frames = [name for name in texts if name.startswith("f") and name[1:7].isdigit() and name[7:] == ".json"]
     return TracksArchive(
         tuple(texts),

@@ -91,11 +91,10 @@ def mot_rows(content: ArchiveContent) -> Iterator[str]:
 
 def frame_files(content: ArchiveContent) -> Iterator[tuple[str, str]]:
     """The ``visualevents`` of every frame that has any: (member name, JSON text)."""
-    frames, starts = np.unique(content.table.frames, return_index=True)
-    ends = [*starts[1:].tolist(), len(content.table)]
+    frames, starts, counts = np.unique(content.table.frames, return_index=True, return_counts=True)
     base = uuid.uuid5(NAMESPACE, f"{content.video.name}\n{content.provenance.processed_at}")
-    for frame, first, end in zip(frames.tolist(), starts.tolist(), ends, strict=True):
-        rows = content.table.keep(np.arange(first, end))
+    for frame, first, count in zip(frames.tolist(), starts.tolist(), counts.tolist(), strict=True):
+        rows = content.table.keep(np.arange(first, first + count))
         events = [["visualevent", event] for event in _events(content, rows, frame, base)]
         yield f"f{frame:06d}.json", _json(["visualevents", events], indent=None)
 

@@ -16,8 +16,9 @@ from shoal_worker.video import VideoReader
 
 Colour = tuple[int, int, int]
 CODEC = "libvpx-vp9"
-"""VP9 in MP4: free of patents' fees and of the GPL, and every current browser plays it."""
-TAIL = 60
+"""VP9 in MP4: no patent fee, no GPL (x264 has both), and the current browsers play it."""
+MAXIMUM_WIDTH = 1280
+"""A wider film takes three times as long to encode, and is for looking at, not for measuring."""
 _GOLDEN_SHARE = 0.618033988749895
 
 
@@ -45,15 +46,22 @@ def write_annotated_video(
     try:
         with VideoReader(video) as reader, av.open(str(part), "w", format="mp4") as container:
             stream = container.add_stream(CODEC, rate=reader.info.rate, options=_speed())
-            stream.width, stream.height = reader.info.width // 2 * 2, reader.info.height // 2 * 2
+            stream.width, stream.height = film_size(reader.info.width, reader.info.height)
             stream.pix_fmt = "yuv420p"
-            for image in _annotated(reader, table, labels, stop):
-                frame = av.VideoFrame.from_ndarray(image[: stream.height, : stream.width], format="rgb24")
+            for image in _annotated(reader, table, labels, (stream.width, stream.height), stop):
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
         part.replace(output)
     finally:
         part.unlink(missing_ok=True)
+
+
+def film_size(width: int, height: int) -> tuple[int, int]:
+    """The (width, height) of the annotated video: at most MAXIMUM_WIDTH wide, both sides even as VP9's 4:2:0
+    needs."""
+    factor = min(1.0, MAXIMUM_WIDTH / width)
+    return max(2, round(width * factor) // 2 * 2), max(2, round(height * factor) // 2 * 2)
 
 
 def draw_trajectories(video: Path, table: TrackTable, labels: Mapping[int, str], output: Path) -> None:
@@ -82,21 +90,27 @@ def _speed() -> dict[str, str]:
 
 
 def _annotated(
-    reader: VideoReader, table: TrackTable, labels: Mapping[int, str], stop: Callable[[], bool]
+    reader: VideoReader,
+    table: TrackTable,
+    labels: Mapping[int, str],
+    size: tuple[int, int],
+    stop: Callable[[], bool],
 ) -> Iterator[Image]:
+    scale = np.array([size[0] / reader.info.width, size[1] / reader.info.height] * 2)
     for frame in reader:
         if stop():
             raise TrackingStopped("stopped while the annotated video was written; start the video again")
+        image = cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA)
         first, end = np.searchsorted(table.frames, [frame.number, frame.number + 1])
         for row in range(first, end):
             identity = int(table.ids[row])
             _box(
-                frame.image,
-                table.detections.boxes[row],
+                image,
+                table.detections.boxes[row] * scale,
                 f"{identity} {labels[identity]}",
                 colour_of(identity),
             )
-        yield frame.image
+        yield image
 
 
 def _unit(image: Image) -> int:

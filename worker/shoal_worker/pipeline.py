@@ -16,6 +16,7 @@ from shoal_worker.detector import Detector
 from shoal_worker.draw import draw_trajectories, write_annotated_video
 from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import TrackSummary, TrackTable
+from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions, parse_options
 from shoal_worker.readahead import read_ahead
 from shoal_worker.table import TableBuilder, summarise
@@ -157,9 +158,12 @@ class _Run:
         builder, done = TableBuilder(), 0
         with VideoReader(video) as reader, read_ahead(reader, FRAMES_AHEAD) as frames:
             tracker = Tracker(self.parameters, reader.info.fps)
+            camera = CameraMotion() if self.parameters.camera_motion else None
             for frame in frames:
                 self._check(done)
-                builder.add(frame.number, tracker.update(self.detector.detect(frame.image, self.options)))
+                found = self.detector.detect(frame.image, self.options)
+                motion = camera.measure(frame.image) if camera else None
+                builder.add(frame.number, tracker.update(found, motion))
                 done = frame.number
                 self.tick(done, reader.info.expected_frames)
             self.tick(done, done, last=True)

@@ -36,7 +36,7 @@ class TrackerParameters:
     new_track: float = 0.25
     match_similarity: float = 0.2
     fuse_score: bool = True
-    lost_seconds: float = 1.0
+    lost_seconds: float = 2.0
     minimum_hits: int = 2
     minimum_frames: int = 1
     camera_motion: bool = False

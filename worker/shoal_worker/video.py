@@ -53,7 +53,9 @@ class Frame:
 
 
 class VideoReader:
-    """An open video. Iterate over it once; ``damaged`` counts the packets that could not be decoded.
+    """An open video. Iterate over it once; ``damaged`` then counts the packets that gave no frame.
+
+    A frame that the decoder gave up has no number: those after it move up by one.
 
     Raises:
         VideoError: no such file, not a video, no video stream, or no decoder for it.
@@ -67,7 +69,7 @@ class VideoReader:
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
-        self.damaged = 0
+        self._broken = self._read = self._shown = 0
         try:
             self.info = _probe(path, self._container, self._stream)
         except VideoError:
@@ -81,20 +83,24 @@ class VideoReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        number = 0
         for decoded in self._decoded():
-            number += 1
+            self._shown += 1
             image = decoded.to_ndarray(format="rgb24", width=self.info.width, height=self.info.height)
-            yield Frame(number, decoded.pts, np.ascontiguousarray(image))
-        if number == 0:
+            yield Frame(self._shown, decoded.pts, np.ascontiguousarray(image))
+        if self._shown == 0:
             raise VideoError(f"no frame of {self.info.name} can be decoded: the file is damaged or truncated")
+
+    @property
+    def damaged(self) -> int:
+        """Packets read so far that gave no frame: some decoders say so with an error, others say nothing."""
+        return max(self._broken, self._read - self._shown)
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():
             try:
                 yield from packet.decode()
             except av.error.InvalidDataError:
-                self.damaged += 1
+                self._broken += 1
 
     def _packets(self) -> Iterator[av.Packet]:
         packets = self._container.demux(self._stream)
@@ -102,10 +108,11 @@ class VideoReader:
             try:
                 packet = next(packets, None)
             except av.error.InvalidDataError:
-                self.damaged += 1
+                self._broken += 1
                 return
             if packet is None:
                 return
+            self._read += bool(packet.size) and not packet.is_discard
             yield packet
 
 
