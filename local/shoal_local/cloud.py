@@ -18,6 +18,7 @@ from shoal_local.mailbox import Mail, Mailbox
 from shoal_local.names import ACCOUNT, REGION, backend
 from shoal_local.server import Server, moto_application, moto_request_handler, prepare_moto, reset_moto
 
+WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
 PROJECT = Path(__file__).resolve().parents[2]
 _RUNNING = threading.Lock()
 
@@ -174,7 +175,7 @@ class Cloud:
         """
         from shoal_local.lambda_runtime import prewarm_all
 
-        local = {"ListenerPorts": str(self._ports)}
+        local = {"ListenerPorts": str(self._ports), "WorkerImage": WORKER_IMAGE}
         deployer = Deployer(self.client, self.stack_name, self._environment, local)
         self.outputs = deployer.deploy(template or self.template, parameters)
         prewarm_all(self._pool)

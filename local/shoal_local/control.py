@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wrappers import Request, Response
 
 from shoal_local.faults import Fault
+from shoal_local.fleet.faults import FleetFault
 from shoal_local.names import HOST
 from shoal_local.wire import Environ
 
@@ -61,7 +62,12 @@ class Control:
         }
 
     def _add_fault(self, request: Request) -> Any:
-        self._cloud.faults.add(Fault(**request.get_json()))
+        """``{"kind", "name"}`` is a fault of the fleet, ``{"service", "operation", "code"}`` one of a call."""
+        wanted = request.get_json()
+        if "kind" in wanted:
+            self._cloud.faults.fleet.add(FleetFault(**wanted))
+        else:
+            self._cloud.faults.add(Fault(**wanted))
         return self._cloud.faults.listed()
 
     def _clear_faults(self, request: Request) -> Any:

@@ -1,10 +1,13 @@
-"""Faults on request: the next calls of one AWS operation fail with a given code, as the control face asked."""
+"""Faults on request: AWS calls that fail with a given code, and a fleet that cannot do its part."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shoal_local.fleet.faults import Kind
 
 
 @dataclass
@@ -20,7 +23,12 @@ class Fault:
 
 
 class Faults:
+    """``fleet`` holds the faults of instances and tasks; the rest is about calls."""
+
     def __init__(self) -> None:
+        from shoal_local.fleet.faults import FleetFaults
+
+        self.fleet = FleetFaults()
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
@@ -28,7 +36,14 @@ class Faults:
         with self._lock:
             self._faults.append(fault)
 
+    def set(self, name: str, kind: Kind) -> None:
+        """``capacity``, ``crash`` or ``unhealthy`` for services and groups with ``name`` in their name."""
+        from shoal_local.fleet.faults import FleetFault
+
+        self.fleet.add(FleetFault(kind, name))
+
     def clear(self) -> None:
+        self.fleet.clear()
         with self._lock:
             self._faults.clear()
 
@@ -49,4 +64,4 @@ class Faults:
 
     def listed(self) -> list[dict[str, Any]]:
         with self._lock:
-            return [asdict(fault) for fault in self._faults]
+            return [*(asdict(fault) for fault in self._faults), *self.fleet.listed()]

@@ -68,7 +68,8 @@ class LambdaPool:
             try:
                 warm = self._spawn(function)
             except (LookupError, OSError) as error:
-                _LOG.warning("%s could not be started early: %s", function.function_name, error)
+                # the stack may have gone meanwhile; whoever calls the function is told
+                _LOG.info("%s could not be started early: %s", function.function_name, error)
                 continue
             ready = warm.environment.wait_until_ready()
             self._give_back(key, warm, ready)
