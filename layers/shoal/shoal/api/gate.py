@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -59,9 +60,14 @@ def resolver() -> APIGatewayRestResolver:
     """A router that answers problems: one for each function."""
     app = APIGatewayRestResolver()
 
-    def unknown_route(_: Exception) -> Response[str]:
-        raise NotFound("there is no such route: docs/api.md lists them")
+    def failed(error: Exception) -> Response[str]:
+        answer = _failure(error, request_of(app).identifier)
+        return Response(answer["statusCode"], None, answer["body"], answer["headers"])
 
+    def unknown_route(_: Exception) -> Response[str]:
+        return failed(NotFound("there is no such route: docs/api.md lists them"))
+
+    app.exception_handler(Exception)(failed)
     app.not_found(unknown_route)
     return app
 
@@ -88,13 +94,8 @@ def serve(app: APIGatewayRestResolver, body_limit: int = BODY_LIMIT, yaml: bool 
             request = read(event, identifier, body_limit, yaml)
             app.context["request"] = request
             return app.resolve(_for_router(request), context)
-        except ShoalError as error:
-            if error.status >= 500:
-                logger().exception("request failed", extra={"code": error.code, "request": identifier})
-            return problem(error, identifier)
-        except Exception:  # noqa: BLE001 (the last boundary: logged, and answered as a problem)
-            logger().exception("request failed", extra={"code": "internal", "request": identifier})
-            return problem(ShoalError("internal"), identifier)
+        except Exception as error:  # noqa: BLE001 (the last boundary: logged, and answered as a problem)
+            return _failure(error, identifier)
 
     return lambda_handler
 
@@ -123,6 +124,14 @@ def read(event: Any, identifier: str, body_limit: int, yaml: bool) -> Request:
         query=_texts(event.get("queryStringParameters")),
         body=_decode(raw, headers.get("content-type", _JSON), yaml) if raw and method == "POST" else None,
     )
+
+
+def _failure(error: Exception, identifier: str) -> dict[str, Any]:
+    """The answer for an error; one of ours that the sender can mend is no news for the log."""
+    known = error if isinstance(error, ShoalError) else ShoalError("unexpected")
+    if known.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger().error("request failed", exc_info=error, extra={"code": known.code, "request": identifier})
+    return problem(known, identifier)
 
 
 def _texts(value: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from shoal.api.validate import validated
 from shoal.contracts.job import JobRecord
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment
-from shoal.errors import AwsError, Conflict, NotFound, Retryable
+from shoal.errors import Conflict, Denied, NotFound, Retryable, ShoalError
 from shoal.settings import settings
 from shoal.telemetry import logger
 
@@ -64,10 +64,16 @@ def _ready(name: str) -> Deployment:
 
 
 def _wake(deployment: Deployment, sent: int) -> int | None:
-    """The number of workers now wanted; None when ECS did not answer: the reconciler will wake the fleet."""
+    """The number of workers now wanted; None when they could not be woken: the reconciler tries again.
+
+    Raises:
+        Denied: the role may not; no later attempt would fare better.
+    """
     try:
         return fleet.apply(deployment, just_sent=sent)
-    except (Retryable, AwsError):  # the videos are queued: an error would make the sender submit them again
+    except Denied:
+        raise
+    except ShoalError:  # the videos are queued: an error would make the sender submit them again
         logger().exception("fleet not woken", extra={"deployment": deployment.name})
         return None
 

@@ -29,6 +29,10 @@ def resolve(spec: DeploymentSpec) -> tuple[DeploymentSpec, list[Adjustment]]:
     elif spec.image_version:
         raise field_error("image_version", "it belongs to a registered model: name registered_model or image")
     location = spec.model_location or ""
+    if not spec.image and not settings().worker_image:
+        raise field_error(
+            "image", "name a container image: the model has none, and the stack has no WorkerImage"
+        )
     used = _existing_model(location)
     if spec.track_config:
         _check_exists("track_config", spec.track_config)
@@ -110,10 +114,10 @@ def _exists(field: str, location: str) -> bool:
 
 def _check_place(field: str, bucket: str, key: str) -> None:
     """Only buckets the operator named, only keys that mean themselves."""
+    parts = key.split("/")
+    if "" in parts or "." in parts or ".." in parts or unicodedata.normalize("NFC", key) != key:
+        raise field_error(field, "the key may hold no empty part, no dot parts and only composed characters")
     allowed = [settings().need("data_bucket"), *filter(None, settings().model_buckets.split(","))]
     if bucket not in allowed:
         detail = f"bucket {bucket} is not one of {', '.join(allowed)}: use one, or add it to ModelBuckets"
         raise field_error(field, detail)
-    parts = key.split("/")
-    if "" in parts or "." in parts or ".." in parts or unicodedata.normalize("NFC", key) != key:
-        raise field_error(field, "the key may hold no empty part, no dot parts and only composed characters")

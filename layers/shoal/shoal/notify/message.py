@@ -101,10 +101,15 @@ def _as_text(subject: str, parts: list[Part]) -> str:
     lines = [subject, ""]
     for part in parts:
         lines += [part.text] if part.text else []
-        lines += [f"  {label}: {plain(value)}" for label, value in part.facts]
-        lines += [f"  {plain(part.command)}"] if part.command else []
+        lines += [f"  {label}: {_hanging(value)}" for label, value in part.facts]
+        lines += [f"  {_hanging(part.command)}"] if part.command else []
         lines.append("")
     return "\n".join(lines)
+
+
+def _hanging(value: str) -> str:
+    """A value of several lines stays below its label: none of them can pose as a line of ours."""
+    return plain(value).replace("\n", "\n      ")
 
 
 def _as_html(subject: str, parts: list[Part]) -> str:
