@@ -7,6 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 from shoal.aws import client
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.deployments import store
@@ -92,3 +95,30 @@ def alive_in_ecs() -> set[tuple[str, ...]]:
         listed = ecs.list_task_definitions(status=status)["taskDefinitionArns"]
         alive |= {("ecs", "task definition", arn) for arn in listed}
     return alive
+
+
+class Fault:
+    """One operation answers ``AccessDenied`` instead of its work (before) or after it was done (lost), or the
+    function dies after it was done (crash).
+    """
+
+    def __init__(self, operation: str, when: str, times: int = 1) -> None:
+        self.operation, self.when, self.left = operation, when, times
+        self.called: list[str] = []
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> Fault:
+        real = BaseClient._make_api_call
+
+        def faulty(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+            self.called.append(operation)
+            if operation != self.operation or self.left == 0:
+                return real(client, operation, parameters)
+            self.left -= 1
+            if self.when != "before":
+                real(client, operation, parameters)
+            if self.when == "crash":
+                raise MemoryError(operation)
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": self.when}}, operation)
+
+        monkeypatch.setattr(BaseClient, "_make_api_call", faulty)
+        return self

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import timedelta
 
 import deployment_flow as flow
 import pytest
-from botocore.client import BaseClient
-from botocore.exceptions import ClientError
 from shoal.aws import client
 from shoal.deployments import ledger, store
 from shoal.errors import Conflict, ShoalError, StaleWriter
@@ -22,29 +20,6 @@ SHAPES = [("queue", "ec2-gpu"), ("endpoint", "ec2-gpu"), ("queue,endpoint", "far
 def strict_account(account: dict[str, str]) -> Iterator[None]:
     with strict.installed():
         yield
-
-
-class Fault:
-    """One operation answers ``AccessDenied``: instead of its work (before), or after it was done (lost)."""
-
-    def __init__(self, operation: str, when: str, times: int = 1) -> None:
-        self.operation, self.when, self.left = operation, when, times
-        self.called: list[str] = []
-
-    def install(self, monkeypatch: pytest.MonkeyPatch) -> Fault:
-        real = BaseClient._make_api_call
-
-        def faulty(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
-            self.called.append(operation)
-            if operation != self.operation or self.left == 0:
-                return real(client, operation, parameters)
-            self.left -= 1
-            if self.when == "lost":
-                real(client, operation, parameters)
-            raise ClientError({"Error": {"Code": "AccessDenied", "Message": self.when}}, operation)
-
-        monkeypatch.setattr(BaseClient, "_make_api_call", faulty)
-        return self
 
 
 @pytest.mark.parametrize(("serves", "compute"), SHAPES)
@@ -96,7 +71,7 @@ def test_a_fault_anywhere_is_rolled_back(operation: str, when: str, monkeypatch:
     # Given
     before, spec = flow.resources(), flow.spec_of("queue,endpoint")
     payload = flow.begin(spec)
-    fault = Fault(operation, when).install(monkeypatch)
+    fault = flow.Fault(operation, when).install(monkeypatch)
     # When
     with pytest.raises(ShoalError) as broken:
         flow.make(spec, payload)
@@ -113,6 +88,53 @@ def test_a_fault_anywhere_is_rolled_back(operation: str, when: str, monkeypatch:
     assert store.claim(spec, "tests").revision == 2  # and the name may be used again
 
 
+def test_what_a_dead_function_made_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    monkeypatch.setattr(ledger, "LONGEST_ATTEMPT", timedelta(0))
+    before, spec = flow.resources(), flow.spec_of()
+    payload = flow.begin(spec)
+    flow.Fault("CreateLaunchTemplate", "crash").install(monkeypatch)
+    # When
+    with pytest.raises(MemoryError):
+        flow.make(spec, payload)
+    # Then
+    assert {entry.kind: entry.state for entry in ledger.entries("benthic")}["launch_template"] == "PENDING"
+    flow.become(payload, "ROLLING_BACK")
+    passes = flow.remove(payload, "rollback")
+    assert flow.resources() == before
+    assert not any("left over" in line for one in passes for line in one["waiting"])  # the ledger knew
+
+
+SLOW = {"DeleteService", "DeleteCapacityProvider", "DeleteAutoScalingGroup"}
+"""AWS takes its time over these: they are asked again before what depends on them may go."""
+
+
+ORDER = [
+    ("DeleteService", "PutClusterCapacityProviders"),
+    ("PutClusterCapacityProviders", "DeleteCapacityProvider"),
+    ("DeleteCapacityProvider", "DeleteAutoScalingGroup"),
+    ("DeleteAutoScalingGroup", "DeleteLaunchTemplate"),  # EC2 would let the template go too early
+    ("DeleteService", "DeleteQueue"),  # a draining worker still reads it
+    ("DeleteListener", "DeleteTargetGroup"),
+    ("DeleteAutoScalingGroup", "DeleteCluster"),
+]
+
+
+def test_teardown_goes_in_the_order_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    spec = flow.spec_of("queue,endpoint")
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    payload["generation"] = store.begin_deletion("benthic", "tests")
+    calls = flow.Fault("none", "before").install(monkeypatch).called
+    # When
+    flow.remove(payload)
+    # Then
+    for first, then in ORDER:
+        earlier = calls[: calls.index(then)]
+        assert earlier.count(first) >= 1 + (first in SLOW), f"{then} before {first} was over"
+
+
 def test_a_deployment_refused_once_can_be_retried_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given: the answer of every creating call is lost once, as a step retried by the state machine sees it
     spec = flow.spec_of("queue,endpoint")
@@ -124,7 +146,7 @@ def test_a_deployment_refused_once_can_be_retried_step_by_step(monkeypatch: pyte
         "CreateLaunchTemplate",
         "CreateService",
     ]
-    faults = [Fault(operation, "lost").install(monkeypatch) for operation in creating]
+    faults = [flow.Fault(operation, "lost").install(monkeypatch) for operation in creating]
     # When
     for step in flow.steps_of(spec):
         for _ in range(4):
@@ -147,7 +169,7 @@ def test_one_refusal_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -
     payload = flow.begin(spec)
     flow.make(spec, payload)
     payload["generation"] = store.begin_deletion("benthic", "tests")
-    Fault("DeleteTargetGroup", "before", times=3).install(monkeypatch)
+    flow.Fault("DeleteTargetGroup", "before", times=3).install(monkeypatch)
     # When
     passes = flow.remove(payload)
     # Then
