@@ -189,6 +189,7 @@ def _variables(machines: dict[str, str]) -> dict[str, str]:
         "MODEL_BUCKETS": ",".join(SEED_BUCKETS),
         "DEPLOY_STATE_MACHINE": machines["deploy"],
         "DELETE_STATE_MACHINE": machines["delete"],
+        "WORKER_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:1",
         "SENDER_ADDRESS": "shoal@example.org",
         "OPERATOR_ADDRESSES": "operator@example.org",
     }

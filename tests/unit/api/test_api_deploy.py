@@ -10,6 +10,7 @@ from rest_world import ACCOUNT, SEED_BUCKETS, World, move
 from shoal import deployments, table
 from shoal.aws import client
 from shoal.contracts.status import DeploymentStatus
+from shoal.settings import settings
 
 S = DeploymentStatus
 REEF = {"name": "reef", "model_location": "s3://shoal-data/models/reef.onnx"}
@@ -196,6 +197,20 @@ def test_what_is_wrong_is_named(model: World, change: dict[str, Any], field: str
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (answer.body["errors"][0]["field"], True) == (field, says in answer.body["errors"][0]["detail"])
     assert deployments.find("reef") is None
+
+
+@pytest.mark.parametrize("image", ["", "registry.example.org/own:1"])
+def test_without_a_worker_image_of_the_stack_one_must_be_named(
+    model: World, monkeypatch: pytest.MonkeyPatch, image: str
+) -> None:
+    # Given
+    monkeypatch.setenv("WORKER_IMAGE", "")
+    settings.cache_clear()
+    # When
+    answer = model.call("POST", "/deploy", REEF | ({"image": image} if image else {}))
+    # Then
+    fields = [one["field"] for one in answer.body.get("errors", [])]
+    assert (answer.status, fields) == ((202, []) if image else (422, ["image"]))
 
 
 @pytest.mark.parametrize(
@@ -409,8 +424,6 @@ def test_a_step_function_that_does_not_answer_is_a_503_and_the_same_request_repa
     model: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a state machine that is not there
-    from shoal.settings import settings
-
     arn = model.machines["deploy"]
     monkeypatch.setenv("DEPLOY_STATE_MACHINE", arn + "-gone")
     settings.cache_clear()

@@ -29,13 +29,11 @@ def resolve(spec: DeploymentSpec) -> tuple[DeploymentSpec, list[Adjustment]]:
     elif spec.image_version:
         raise field_error("image_version", "it belongs to a registered model: name registered_model or image")
     location = spec.model_location or ""
-    if not spec.image and not settings().worker_image:
-        raise field_error(
-            "image", "name a container image: the model has none, and the stack has no WorkerImage"
-        )
     used = _existing_model(location)
     if spec.track_config:
         _check_exists("track_config", spec.track_config)
+    if not spec.image and not settings().worker_image:
+        raise field_error("image", "name one: the model has none, and the stack has no WorkerImage")
     if used == location:
         return spec, []
     reason = "a pickle is code and no worker opens one; the ONNX file beside it is used"
