@@ -217,7 +217,8 @@ def test_without_a_worker_image_of_the_stack_one_must_be_named(
     ("config", "field"),
     [
         ({}, "config"),
-        ({"config": {"model-version": 1}}, "config"),
+        ({"config": {"model-version": 1}}, "config.registry-name"),
+        ({"config": {"registry-name": "reef", "model-version": []}}, "config.model-version.int"),
         ({"config": {"registry-name": "reef", "ram": "much"}}, "ram"),
         ({"config": {"registry-name": "reef", "cpu": "a"}}, "cpu"),
         ({"config": {"registry-name": "reef", "model-version": 0}}, "model-version"),

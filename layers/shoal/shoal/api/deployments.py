@@ -12,8 +12,9 @@ from shoal.api.gate import Answer, Request
 from shoal.api.model import Accepted, DeploymentPage, Description, Resource, Summary
 from shoal.api.model_source import resolve
 from shoal.api.pages import limit_of, position_of, token_for
+from shoal.api.seed_bodies import MlopsDelete
 from shoal.api.specification import NAME_PATTERN, config_of, read_specification
-from shoal.api.validate import field_error
+from shoal.api.validate import validated
 from shoal.aws import client, code_of, domain_errors
 from shoal.contracts.names import deployment_name_from
 from shoal.deployments import Deployment
@@ -87,20 +88,15 @@ def delete(request: Request, name: str) -> Answer:
 
 
 def mlops_delete(request: Request) -> Answer:
-    """POST /mlops-delete: the seeds' spelling of DELETE, for one version of a registered model."""
-    body = request.body if isinstance(request.body, dict) else {}
-    model = body.get("registry-name")
-    if not isinstance(model, str) or not model:
-        raise field_error("registry-name", 'send {"registry-name": ..., "version": ..., "ecr-version": ...}')
-    deployment = deployments.get(known_name(model))
-    serving = {"version": deployment.spec.model_version, "ecr-version": deployment.spec.image_version}
-    for field, now in serving.items():
-        wanted = str(body.get(field, now))
-        if now is not None and wanted not in {str(now), "latest", "default"}:
-            raise Conflict(
-                f"{deployment.name} serves {field} {now}, not {wanted[:64]}: leave it out to delete anyway",
-                [{"field": field, "detail": f"it is {now}"}],
-            )
+    """POST /mlops-delete: the seeds' spelling of DELETE, for one version of a registered model.
+
+    Raises:
+        Conflict: another version is served.
+    """
+    body = validated(MlopsDelete, request.body, "the body")
+    deployment = deployments.get(known_name(body.registry_name))
+    _check_served("version", body.version, deployment.spec.model_version)
+    _check_served("ecr-version", body.ecr_version, deployment.spec.image_version)
     return delete(request, deployment.name)
 
 
@@ -119,6 +115,13 @@ def known_name(text: str) -> str:
 def resources(name: str) -> list[Resource]:
     """The ledger of a deployment, in the order of making."""
     return [Resource.model_validate(item) for item in table.query(table.deployment_key(name), "RESOURCE#")]
+
+
+def _check_served(field: str, wanted: int | str | None, served: int | str | None) -> None:
+    if None in {wanted, served} or str(wanted) in {str(served), "latest", "default"}:
+        return
+    detail = f"it is {served}: leave it out to delete anyway"
+    raise Conflict(f"another {field} is served", [{"field": field, "detail": detail}])
 
 
 def _deletion(name: str, actor: str, again: bool) -> Deployment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from shoal.api.seed_bodies import InitiateDeployment
 from shoal.api.validate import field_error, validated
 from shoal.contracts.deployment import MINIMUM_ROOT_VOLUME_GIB, Adjustment, DeploymentSpec
 from shoal.contracts.names import deployment_name_from
@@ -34,11 +35,13 @@ def read_specification(tree: Any) -> tuple[DeploymentSpec, list[Adjustment]]:
 
 
 def config_of(tree: Any) -> dict[str, Any]:
-    """The inner part of ``{"config": {...}}``, the body of /initiate-deployment."""
-    config = _mapping(tree).get("config")
-    if not isinstance(config, dict) or "registry-name" not in config:
-        raise field_error("config", 'send {"config": {"registry-name": ..., "model-version": ...}}')
-    return config
+    """The inner part of ``{"config": {...}}``, the body of /initiate-deployment.
+
+    Raises:
+        InvalidRequest: it is not such a body.
+    """
+    config = validated(InitiateDeployment, tree, "the body").config
+    return config.model_dump(by_alias=True, exclude_unset=True)
 
 
 def _mapping(tree: Any) -> dict[str, Any]:

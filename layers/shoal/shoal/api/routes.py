@@ -1,0 +1,98 @@
+"""Every route with what it takes and answers: the source of docs/openapi.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from shoal.api.model import (
+    Accepted,
+    DeploymentPage,
+    Description,
+    JobPage,
+    ModelPage,
+    Submitted,
+    Versions,
+)
+from shoal.api.seed_bodies import InitiateDeployment, MlopsDelete
+from shoal.contracts.deployment import DeploymentSpec
+from shoal.contracts.job import JobRecord
+from shoal.contracts.registry import ModelVersion, Registration
+from shoal.jobs import Submission
+
+
+@dataclass(frozen=True)
+class Route:
+    """``answers`` maps a status to its model and meaning; every 4xx and 5xx answers a Problem."""
+
+    method: str
+    path: str
+    function: str
+    summary: str
+    answers: dict[int, tuple[type[BaseModel], str]]
+    body: type[BaseModel] | None = None
+    yaml: bool = False
+    pages: bool = False
+    problems: tuple[int, ...] = field(default=())
+
+
+_TAKEN = (Accepted, "taken on; Location names the deployment")
+_WRITES = (400, 413, 415, 422)
+
+ROUTES = (
+    Route(
+        "POST", "/deploy", "deploy_api", "Deploy a model",
+        {200: (Accepted, "the same specification is READY already"), 202: _TAKEN},
+        DeploymentSpec, yaml=True, problems=(*_WRITES, 409),
+    ),
+    Route(
+        "GET", "/deploy", "deploy_api", "List deployments by name",
+        {200: (DeploymentPage, "a page; deleted ones are kept as DELETED")}, pages=True, problems=(422,),
+    ),
+    Route(
+        "GET", "/deploy/{name}", "deploy_api", "Describe a deployment",
+        {200: (Description, "with its ledger and its history")}, problems=(404,),
+    ),
+    Route(
+        "DELETE", "/deploy/{name}", "deploy_api", "Remove a deployment and everything it made",
+        {202: _TAKEN}, problems=(404,),
+    ),
+    Route(
+        "POST", "/initiate-deployment", "deploy_api", "Deploy a registered model's endpoint (seed spelling)",
+        {200: (Accepted, "the same specification is READY already"), 202: _TAKEN},
+        InitiateDeployment, yaml=True, problems=(*_WRITES, 409),
+    ),
+    Route(
+        "POST", "/mlops-delete", "deploy_api", "Remove a registered model's deployment (seed spelling)",
+        {202: _TAKEN}, MlopsDelete, yaml=True, problems=(*_WRITES, 404, 409),
+    ),
+    Route(
+        "POST", "/deploy/{name}/jobs", "job_intake", "Submit videos for tracking",
+        {202: (Submitted, "recorded and sent")}, Submission, problems=(*_WRITES, 404, 409),
+    ),
+    Route(
+        "GET", "/deploy/{name}/jobs", "job_intake", "List jobs, oldest first",
+        {200: (JobPage, "a page")}, pages=True, problems=(404, 422),
+    ),
+    Route(
+        "GET", "/deploy/{name}/jobs/{job_id}", "job_intake", "Describe a job",
+        {200: (JobRecord, "one video")}, problems=(404,),
+    ),
+    Route(
+        "POST", "/registry", "model_registry", "Register versions of a model",
+        {201: (Versions, "the new versions; Location names the newest")}, Registration, problems=_WRITES,
+    ),
+    Route(
+        "GET", "/registry", "model_registry", "List registered models",
+        {200: (ModelPage, "a page, in no particular order")}, pages=True, problems=(422,),
+    ),
+    Route(
+        "GET", "/registry/{model}", "model_registry", "List a model's versions, newest first",
+        {200: (Versions, "a page")}, pages=True, problems=(404, 422),
+    ),
+    Route(
+        "GET", "/registry/{model}/versions/{version}", "model_registry", "Describe a version of a model",
+        {200: (ModelVersion, "one version")}, problems=(404,),
+    ),
+)  # fmt: skip
