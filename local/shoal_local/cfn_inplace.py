@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from shoal_local.cfn_resource import Properties, client
+from shoal_local.cfn_resource import Properties
 from shoal_local.names import ACCOUNT, REGION
 
 InPlace = Callable[[Any, Properties, Properties], bool]
@@ -43,20 +43,15 @@ def _through_moto(resource: Any, old: Properties, new: Properties) -> bool:
     return True
 
 
-def _log_group(resource: Any, old: Properties, new: Properties) -> bool:
-    if _changed(old, new, "LogGroupName"):
-        return False
-    if new.get("RetentionInDays"):
-        name = resource.physical_resource_id
-        client("logs").put_retention_policy(logGroupName=name, retentionInDays=int(new["RetentionInDays"]))
-    return True
+def _topic(resource: Any, old: Properties, new: Properties) -> bool:
+    del resource
+    return not _changed(old, new, "TopicName")
 
 
 IN_PLACE: dict[str, InPlace] = {
     "AWS::DynamoDB::Table": _table,
-    "AWS::Logs::LogGroup": _log_group,
     "AWS::S3::Bucket": _through_moto,
     "AWS::SQS::Queue": _through_moto,
-    "AWS::SNS::Topic": lambda resource, old, new: not _changed(old, new, "TopicName"),
+    "AWS::SNS::Topic": _topic,
     "AWS::CloudWatch::Dashboard": _through_moto,
 }

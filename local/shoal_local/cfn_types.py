@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-_MODULES = ("cfn_api", "cfn_events", "cfn_iam", "cfn_lambda", "cfn_policies", "cfn_states")
+_MODULES = ("cfn_api", "cfn_events", "cfn_iam", "cfn_lambda", "cfn_logs", "cfn_policies", "cfn_states")
 
 
 def load() -> None:

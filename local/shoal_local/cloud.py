@@ -19,6 +19,9 @@ from shoal_local.names import ACCOUNT, REGION, backend
 from shoal_local.server import Server, moto_application, moto_request_handler, prepare_moto, reset_moto
 
 WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
+WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
+"""No registry holds it: the fleet runs the worker's own entry point for any image."""
+
 PROJECT = Path(__file__).resolve().parents[2]
 _RUNNING = threading.Lock()
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shoal_local.iam_policy import Decision, decide, listed, statements
+from shoal_local.iam_policy import Decision, Grant, decide, listed, statements
 from shoal_local.iam_report import Ledger
+from shoal_local.iam_tags import mentions_resource_tags, tag_context
 from shoal_local.names import REGION, backend, role_name
 
 ADMIN = "shoal-local-admin"
@@ -107,13 +108,15 @@ class Iam:
         action: str,
         resources: Iterable[str],
         context: Mapping[str, tuple[str, ...]],
+        optional: bool = False,
     ) -> Decision:
-        """One decision, recorded. The administrator is allowed everything and not recorded."""
+        """One decision, recorded; but neither the administrator's nor the denial of an ``optional`` permission."""
         if principal.administrator or not self.enforced:
             return Decision(True, frozenset(), "administrator")
         targets = tuple(resources) or ("*",)
-        decision = decide(policy_of(principal), action, targets, context)
-        self.ledger.add(principal.name, action, targets, decision)
+        decision = _decide(policy_of(principal), action, targets, context)
+        if decision.allowed or not optional:
+            self.ledger.add(principal.name, action, targets, decision)
         return decision
 
     def authorize_role(
@@ -132,6 +135,21 @@ class Iam:
         """Role by role: denied calls, unused grants, wildcard resources. See :mod:`shoal_local.iam_report`."""
         roles = {role.name: documents_of(role) for role in backend("iam").get_roles()}
         return self.ledger.report(roles)
+
+
+def _decide(
+    policy: list[dict[str, Any]], action: str, resources: tuple[str, ...], context: Mapping[str, tuple[str, ...]]
+) -> Decision:
+    """Resource by resource where the policy asks for the tags of each."""
+    if not mentions_resource_tags(policy):
+        return decide(policy, action, resources, context)
+    grants: frozenset[Grant] = frozenset()
+    for resource in resources:
+        decision = decide(policy, action, [resource], {**context, **tag_context(resource)})
+        if not decision.allowed:
+            return decision
+        grants |= decision.grants
+    return Decision(True, grants, "allowed")
 
 
 def documents_of(entity: Any) -> list[dict[str, Any]]:

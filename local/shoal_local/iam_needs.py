@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from shoal_local.errors import UnknownAction
-from shoal_local.names import REGION
+from shoal_local.names import ACCOUNT, REGION
 from shoal_local.wire import Call
 
 ANY = ("*",)
@@ -27,11 +27,15 @@ _MODULES = (
 
 @dataclass(frozen=True)
 class Need:
-    """``action`` on every one of ``resources``; ``context`` holds condition keys in lower case."""
+    """``action`` on every one of ``resources``; ``context`` holds condition keys in lower case.
+
+    The call goes on without an ``optional`` one: AWS uses the permission if it is there.
+    """
 
     action: str
     resources: tuple[str, ...] = ANY
     context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: bool = False
 
 
 Rule = Callable[[Call], list[Need]]
@@ -60,7 +64,7 @@ def needs_of(call: Call) -> list[Need]:
     if call.service not in _RULES:
         raise UnknownAction(f"add a rule for the service {call.service} to shoal_local/iam_needs_*.py")
     common = {"aws:requestedregion": (call.caller.region or REGION,), **tag_context(call.parameters)}
-    return [Need(n.action, n.resources, {**common, **n.context}) for n in _RULES[call.service](call)]
+    return [replace(need, context={**common, **need.context}) for need in _RULES[call.service](call)]
 
 
 def unknown(call: Call) -> UnknownAction:
@@ -85,7 +89,7 @@ def tags_in(parameters: Mapping[str, Any]) -> dict[str, str]:
 def tag_context(parameters: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """``aws:RequestTag/*`` and ``aws:TagKeys``."""
     tags = tags_in(parameters)
-    context = {f"aws:requesttag/{key.lower()}": (value,) for key, value in tags.items()}
+    context: dict[str, tuple[str, ...]] = {f"aws:requesttag/{k.lower()}": (v,) for k, v in tags.items()}
     return {**context, "aws:tagkeys": tuple(tags)} if tags else context
 
 
@@ -94,3 +98,9 @@ def pass_role(role_arn: str | None, service: str) -> list[Need]:
     if not role_arn:
         return []
     return [Need("iam:PassRole", (role_arn,), {"iam:passedtoservice": (service,)})]
+
+
+def linked_role(service: str) -> Need:
+    """A service's own role is made on its first use, in the caller's name; AWS goes on without where it exists."""
+    resource = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/*"
+    return Need("iam:CreateServiceLinkedRole", (resource,), {"iam:awsservicename": (service,)}, optional=True)

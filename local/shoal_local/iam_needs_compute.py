@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal_local.iam_needs import ANY, Need, pass_role, rule, tags_in, unknown
+from shoal_local.iam_needs import ANY, Need, linked_role, pass_role, rule, tags_in, unknown
 from shoal_local.names import arn
 from shoal_local.wire import Call
 
@@ -58,7 +58,7 @@ def ecs(call: Call) -> list[Need]:
     resources = _ecs_resources(call)
     needs = [Need(action, resources, _context(call))]
     if call.operation.startswith(("Create", "Run")):
-        needs += _tagging(call, resources)
+        needs += [*_tagging(call, resources), linked_role("ecs.amazonaws.com")]
     overrides = p.get("overrides") or {}
     for key in ("taskRoleArn", "executionRoleArn"):
         needs += pass_role(overrides.get(key), "ecs-tasks.amazonaws.com")

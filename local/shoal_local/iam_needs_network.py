@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal_local.iam_needs import ANY, Need, pass_role, rule, tag_context, tags_in, unknown
+from shoal_local.iam_needs import ANY, Need, linked_role, pass_role, rule, tag_context, tags_in, unknown
 from shoal_local.names import arn, backend
 from shoal_local.wire import Call
 
@@ -137,7 +137,7 @@ def auto_scaling(call: Call) -> list[Need]:
         raise unknown(call)
     needs = [Need(action, (_group(p["AutoScalingGroupName"]),))]
     if call.operation in {"CreateAutoScalingGroup", "UpdateAutoScalingGroup"}:
-        needs += _launches(call)
+        needs += [*_launches(call), linked_role("autoscaling.amazonaws.com")]
     return needs
 
 

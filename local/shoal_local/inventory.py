@@ -43,8 +43,8 @@ def inventory() -> list[Item]:
 
 
 def _is_aws_own(identifier: str) -> bool:
-    """AWS's managed policies are in every account."""
-    return ":iam::aws:" in identifier
+    """AWS's managed policies and public parameters are in every account."""
+    return ":iam::aws:" in identifier or identifier.startswith("/aws/service/")
 
 
 def _of_backend(service: str, one: Any) -> Iterator[Item]:
@@ -70,12 +70,13 @@ def _is_resource(item: Any) -> bool:
     if isinstance(item, (*_PRIMITIVE, dict, list, set, tuple)):
         return bool(item) and isinstance(item, dict | list) and _holds_objects(item)
     status = str(getattr(item, "status", "") or "")
-    return status not in {"INACTIVE", "DELETED", "DELETE_COMPLETE", "terminated"}
+    return status not in {"INACTIVE", "DELETED", "DELETE_COMPLETE", "STOPPED", "terminated"}
 
 
 def _holds_objects(item: Any) -> bool:
     values = list(item.values()) if isinstance(item, dict) else list(item)
-    return any(not isinstance(value, (*_PRIMITIVE, dict, list, set, tuple)) for value in values)
+    objects = [value for value in values if not isinstance(value, (*_PRIMITIVE, dict, list, set, tuple))]
+    return any(_is_resource(value) for value in objects)
 
 
 def _identify(item: Any) -> str:

@@ -41,7 +41,7 @@ class LambdaPool:
         self._lock = threading.Lock()
         self._idle: dict[str, list[_Warm]] = defaultdict(list)
         self._all: set[_Warm] = set()
-        self._closed = False
+        self.stopping = threading.Event()
 
     def invoke(self, function: Any, event: bytes) -> tuple[Outcome, str]:
         """Run it in a warm environment, or in a new one; the outcome and the tail of the log."""
@@ -62,7 +62,7 @@ class LambdaPool:
         for function in functions:
             key = _key(function)
             with self._lock:
-                skip = self._closed or bool(self._idle[key])
+                skip = self.stopping.is_set() or bool(self._idle[key])
             if skip:
                 continue
             try:
@@ -76,7 +76,7 @@ class LambdaPool:
 
     def _give_back(self, key: str, warm: _Warm, reusable: bool) -> None:
         with self._lock:
-            keep = reusable and warm.environment.alive and not self._closed
+            keep = reusable and warm.environment.alive and not self.stopping.is_set()
             if keep:
                 self._idle[key].append(warm)
             else:
@@ -94,6 +94,8 @@ class LambdaPool:
         warm = _Warm(environment, log)
         with self._lock:
             self._all.add(warm)
+        if self.stopping.is_set():
+            environment.close()
         return warm
 
     def _variables(self, function: Any, code: Path, stream: str) -> dict[str, str]:
@@ -135,8 +137,8 @@ class LambdaPool:
 
     def close(self) -> None:
         """Kill every environment."""
+        self.stopping.set()
         with self._lock:
-            self._closed = True
             warm, self._all = list(self._all), set()
             self._idle.clear()
         for each in warm:
@@ -145,7 +147,14 @@ class LambdaPool:
 
 
 def _layer_code(layer: Any) -> bytes:
+    """The content of a layer version.
+
+    Raises:
+        LookupError: it is gone.
+    """
     version = backend("lambda").layers_versions_by_arn(layer["Arn"])
+    if version is None:
+        raise LookupError(f"there is no layer {layer['Arn']}")
     code: bytes = version.code_bytes
     return code
 

@@ -61,8 +61,13 @@ def invoke_later(pool: LambdaPool, clock: Clock, function: Any, event: bytes) ->
 
     def run() -> None:
         for delay in (0.0, *RETRY_SECONDS):
-            clock.sleep(delay)
-            outcome, _ = pool.invoke(function, event)
+            if pool.stopping.wait(clock.seconds(delay)):
+                return
+            try:
+                outcome, _ = pool.invoke(function, event)
+            except LookupError as error:
+                _LOG.info("%s went while it was called: %s", function.function_name, error)
+                return
             if not outcome.failed:
                 return
         _LOG.warning(
