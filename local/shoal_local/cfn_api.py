@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal_local.cfn_resource import Properties, Resource, tags_of
+from shoal_local.cfn_resource import Properties, Resource, check_role, tags_of
 from shoal_local.names import backend
+
+_LOGGING = tuple(
+    f"logs:{action}"
+    for action in (
+        "CreateLogGroup", "CreateLogStream", "DescribeLogGroups", "DescribeLogStreams", "PutLogEvents", "GetLogEvents",
+        "FilterLogEvents",
+    )
+)  # fmt: skip
 
 
 def body_of(api: Any) -> dict[str, Any]:
@@ -89,7 +97,10 @@ class Account(Resource):
     kind = "AWS::ApiGateway::Account"
 
     def create(self, properties: Properties) -> None:
-        self.attributes = {"CloudWatchRoleArn": properties.get("CloudWatchRoleArn", "")}
+        role = properties.get("CloudWatchRoleArn", "")
+        if role:
+            check_role(role, _LOGGING, "The role ARN does not have required permissions configured")
+        self.attributes = {"CloudWatchRoleArn": role}
 
     def update(self, properties: Properties) -> bool:
         self.create(properties)

@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from shoal_local.iam import Iam
 
 Properties = dict[str, Any]
 ClientOf = Callable[[str], Any]
 
 REGISTRY: dict[str, type[Resource]] = {}
-_BOUND: dict[str, ClientOf] = {}
+_BOUND: dict[str, Any] = {}
 
 
-def bind(client: ClientOf) -> None:
-    """Give the resources the clients of the running cloud."""
-    _BOUND["client"] = client
+def bind(client: ClientOf, iam: Iam) -> None:
+    """Give the resources the clients and the identities of the running cloud."""
+    _BOUND.update(client=client, iam=iam)
 
 
 def client(service: str) -> Any:
     """An administrator's client of the running cloud: stable public API instead of moto's backends."""
     return _BOUND["client"](service)
+
+
+def check_role(role_arn: str, actions: tuple[str, ...], refusal: str) -> None:
+    """What a service does that tries a role before it accepts it.
+
+    Raises:
+        PermissionError: ``refusal`` in AWS's words, and the actions that lack.
+    """
+    lacking = [action for action in actions if not _BOUND["iam"].authorize_role(role_arn, action, "*")]
+    if lacking:
+        raise PermissionError(f"{refusal} (it lacks {', '.join(lacking)})")
 
 
 class Resource:

@@ -6,9 +6,13 @@ import json
 import re
 from typing import Any
 
-from shoal_local.cfn_resource import Properties, Resource, client, lower_first, tags_of
+from shoal_local.cfn_resource import Properties, Resource, check_role, client, lower_first, tags_of
 from shoal_local.sam_transform import parse_template
 
+_DELIVERY = (
+    "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+)  # fmt: skip
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 
 
@@ -39,11 +43,20 @@ def definition_of(properties: Properties) -> str:
     return text
 
 
+def _check_logging(properties: Properties) -> None:
+    """Step Functions tries the role when a machine logs (guide, "IAM policies for logging to CloudWatch Logs")."""
+    logging = properties.get("LoggingConfiguration") or {}
+    if logging.get("Level", "OFF") != "OFF" and logging.get("Destinations"):
+        refusal = "The state machine IAM Role is not authorized to access the Log Destination"
+        check_role(properties["RoleArn"], _DELIVERY, refusal)
+
+
 class StateMachine(Resource):
     kind = "AWS::StepFunctions::StateMachine"
     name_property = "StateMachineName"
 
     def create(self, properties: Properties) -> None:
+        _check_logging(properties)
         made = client("stepfunctions").create_state_machine(
             name=self.physical_resource_id,
             definition=definition_of(properties),
@@ -62,6 +75,7 @@ class StateMachine(Resource):
         return found
 
     def update(self, properties: Properties) -> bool:
+        _check_logging(properties)
         client("stepfunctions").update_state_machine(
             stateMachineArn=self.physical_resource_id,
             definition=definition_of(properties),

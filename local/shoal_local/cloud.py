@@ -136,7 +136,7 @@ class Cloud:
         self._ports = PortBlock()
         self._stoppers.append(self._ports)
         self._pool = LambdaPool(self.iam, self.endpoint_url, self.state_folder)
-        cfn_resource.bind(self.client)
+        cfn_resource.bind(self.client, self.iam)
         cfn_stacks.install()
         bucket_policy.install()
         lambda_runtime.install(self._pool, self.clock)

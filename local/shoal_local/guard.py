@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -51,7 +52,7 @@ class Guard:
             refused = refusal(service, "ShoalUnknownAction", str(error), 400)
         if refused is not None:
             return refused(environ, start_response)
-        return self._pass_on(call, environ, start_response)
+        return self._pass_on(call, principal, environ, start_response)
 
     def _served(self, service: str, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """moto's answer; what breaks inside moto becomes AWS's InternalFailure with the reason."""
@@ -91,10 +92,21 @@ class Guard:
             return refusal(call.service, denied_code(call.service), text)
         return None
 
-    def _pass_on(self, call: Call, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        if not sends_mail(call):
+    def _pass_on(self, call: Call, principal: Principal | None, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        if not sends_mail(call) and not hides_absence(call):
             return self._served(call.service, environ, start_response)
-        response = Response.from_app(self._moto, environ)
-        if response.status_code < 300:
+        response = Response.from_app(functools.partial(self._served, call.service), environ)
+        if sends_mail(call) and response.status_code < 300:
             self._mailbox.take(call, response.get_data())
+        if response.status_code == 404 and principal is not None and not self._may_list(call, principal):
+            response = refusal("s3", "AccessDenied", "Access Denied")
         return response(environ, start_response)
+
+    def _may_list(self, call: Call, principal: Principal) -> bool:
+        bucket = f"arn:aws:s3:::{call.parameters['Bucket']}"
+        return self._iam.authorize(principal, "s3:ListBucket", [bucket], {}, optional=True).allowed
+
+
+def hides_absence(call: Call) -> bool:
+    """Without s3:ListBucket S3 answers 403, not 404, for an object that is not there (API reference, GetObject)."""
+    return call.service == "s3" and call.operation in {"GetObject", "HeadObject"}

@@ -25,6 +25,8 @@ _HISTORY = frozenset(
         ("ssm", "_errored_commands"), ("lambda", "_simple_response"),
     }
 )  # fmt: skip
+_OVER = frozenset({"INACTIVE", "DELETED", "DELETE_COMPLETE", "terminated", "shutting-down"})
+_NESTED = ("listeners", "rules")
 _PRIMITIVE = (str, bytes, int, float, bool, type(None))
 
 
@@ -49,34 +51,52 @@ def _is_aws_own(identifier: str) -> bool:
 
 def _of_backend(service: str, one: Any) -> Iterator[Item]:
     for attribute, value in list(vars(one).items()):
-        if (service, attribute) in _HISTORY or _gone(value):
+        if (service, attribute) in _HISTORY:
             continue
-        if isinstance(value, dict):
-            yield from (
-                (service, attribute, str(key)) for key, item in list(value.items()) if _is_resource(item)
-            )
-        elif isinstance(value, list | set):
-            yield from ((service, attribute, _identify(item)) for item in list(value) if _is_resource(item))
-        elif hasattr(value, "_arns"):
-            yield from ((service, attribute, str(key)) for key in list(value._arns))
+        for identifier, item in _entries(value):
+            yield service, attribute, identifier
+            yield from _inside(service, identifier, item)
 
 
-def _gone(value: Any) -> bool:
-    return isinstance(value, _PRIMITIVE)
+def _entries(value: Any) -> Iterator[tuple[str, Any]]:
+    """The resources on a shelf; a shelf of shelves (subnets by zone, tasks by cluster) is opened."""
+    for holder in ("_layers", "_functions"):
+        value = getattr(value, holder, value)
+    if isinstance(value, dict):
+        for key, item in list(value.items()):
+            if isinstance(item, dict):
+                yield from ((f"{key}/{inner}", found) for inner, found in _entries(item))
+            elif isinstance(item, list):
+                yield from ((f"{key}/{_identify(each)}", each) for each in item if _is_resource(each))
+            elif _is_resource(item):
+                yield str(key), item
+    elif isinstance(value, list | set):
+        yield from ((_identify(item), item) for item in list(value) if _is_resource(item))
+
+
+def _inside(service: str, identifier: str, item: Any) -> Iterator[Item]:
+    """Listeners of a load balancer, rules of a bus, rules of a listener."""
+    for attribute in _NESTED:
+        held = getattr(item, attribute, None)
+        if isinstance(held, dict):
+            for key, inner in list(held.items()):
+                yield service, attribute, f"{identifier}/{key}"
+                yield from _inside(service, f"{identifier}/{key}", inner)
 
 
 def _is_resource(item: Any) -> bool:
-    """An object of moto's own, still alive; tags and counters are not resources."""
+    """An object of moto's own, still alive; tags, counters and what AWS itself owns are none."""
     if isinstance(item, (*_PRIMITIVE, dict, list, set, tuple)):
-        return bool(item) and isinstance(item, dict | list) and _holds_objects(item)
-    status = str(getattr(item, "status", "") or "")
-    return status not in {"INACTIVE", "DELETED", "DELETE_COMPLETE", "STOPPED", "terminated"}
-
-
-def _holds_objects(item: Any) -> bool:
-    values = list(item.values()) if isinstance(item, dict) else list(item)
-    objects = [value for value in values if not isinstance(value, (*_PRIMITIVE, dict, list, set, tuple))]
-    return any(_is_resource(value) for value in objects)
+        return False
+    instances = getattr(item, "instances", None)
+    if type(item).__name__ == "Reservation" and instances is not None:
+        return any(_is_resource(instance) for instance in instances)
+    if type(item).__name__ == "NetworkInterface" and getattr(item, "instance", None) is not None:
+        return _is_resource(item.instance)
+    if type(item).__name__ == "Key" and str(getattr(item, "description", "")).startswith("Default"):
+        return False
+    states = (getattr(item, name, "") for name in ("status", "state", "_state", "instance_state"))
+    return not any(str(getattr(state, "name", state)) in _OVER for state in states)
 
 
 def _identify(item: Any) -> str:
