@@ -1,4 +1,4 @@
-"""``python -m shoal_local up | down``: keep the embedded cloud running for the command line and the SAM CLI."""
+"""``python -m shoal_local up | down``: keep the embedded cloud running for people and the SAM CLI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""moto's Step Functions interpreter, made to call our server under the machine's own role and on our clock."""
+"""moto's Step Functions interpreter: calls our server, under the machine's own role, on our clock."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def install(clock: Clock, iam: Iam, client: ClientFactory) -> None:
     for each in _EXECUTIONS:
         each.replace(_under_role(each.original))
     cached = functools.cache(functools.partial(_role_client, iam, client))
-    # the interpreter asks boto3.client(...) with keys and an endpoint of its own: only the service name counts
+    # the interpreter asks boto3.client(...) with keys and an endpoint of its own: only the service counts
     _CLIENT_BOTO3.replace(
         types.SimpleNamespace(client=lambda service_name, **_: cached(service_name, _ROLE.get()))
     )
 
 
 def _install_clock(clock: Clock) -> None:
-    def wait(self: Any, env: Any, wait_seconds: float) -> None:
+    def wait(_: Any, env: Any, wait_seconds: float) -> None:
         """Ends early only when the execution is stopped."""
         if wait_seconds > 0:
             env.program_state_event.wait(clock.seconds(wait_seconds))

@@ -10,8 +10,8 @@ from shoal_local.names import backend
 _LOGGING = tuple(
     f"logs:{action}"
     for action in (
-        "CreateLogGroup", "CreateLogStream", "DescribeLogGroups", "DescribeLogStreams", "PutLogEvents", "GetLogEvents",
-        "FilterLogEvents",
+        "CreateLogGroup", "CreateLogStream", "DescribeLogGroups", "DescribeLogStreams", "PutLogEvents",
+        "GetLogEvents", "FilterLogEvents",
     )
 )  # fmt: skip
 

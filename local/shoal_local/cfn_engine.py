@@ -1,7 +1,8 @@
 """Making, changing and removing the resources of one stack, in place of moto's ``ResourceMap``.
 
-moto skips unsupported types silently, compares templates instead of resolved properties, and deletes in no order.
-Here an unknown type fails, a resource is touched only when its resolved properties differ, and all goes backwards.
+moto skips unsupported types silently, compares templates instead of resolved properties, and deletes in no
+order. Here an unknown type fails, a resource is touched only when its resolved properties differ, and what was
+made last goes first.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from shoal_local.lambda_runtime import function_by_arn
 from shoal_local.names import arn
 
 _CONFIGURATION = (
-    "Description", "Handler", "Role", "Runtime", "Timeout", "MemorySize", "VpcConfig", "Environment", "Layers",
-    "TracingConfig", "DeadLetterConfig", "EphemeralStorage", "LoggingConfig",
+    "Description", "Handler", "Role", "Runtime", "Timeout", "MemorySize", "VpcConfig", "Environment",
+    "Layers", "TracingConfig", "DeadLetterConfig", "EphemeralStorage", "LoggingConfig",
 )  # fmt: skip
 _NUMBERS = ("Timeout", "MemorySize")
 

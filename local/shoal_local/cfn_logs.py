@@ -19,7 +19,9 @@ class LogGroup(Resource):
     def _retain(self, properties: Properties) -> None:
         days = properties.get("RetentionInDays")
         if days:
-            client("logs").put_retention_policy(logGroupName=self.physical_resource_id, retentionInDays=int(days))
+            client("logs").put_retention_policy(
+                logGroupName=self.physical_resource_id, retentionInDays=int(days)
+            )
 
     def update(self, properties: Properties) -> bool:
         self._retain(properties)

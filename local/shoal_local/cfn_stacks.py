@@ -1,4 +1,4 @@
-"""Stacks and change sets as CloudFormation runs them: SAM macro, statuses with reasons, rollback, deletion."""
+"""Stacks and change sets as CloudFormation runs them: SAM macro, statuses, reasons, rollback, deletion."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ _LOG = logging.getLogger("shoal_local.cloudformation")
 _MODELS = "moto.cloudformation.models"
 _CREATE_STACK = contract(
     _MODELS, "CloudFormationBackend.create_stack",
-    "self name template parameters notification_arns tags role_arn enable_termination_protection timeout_in_mins"
-    " stack_policy_body",
+    "self name template parameters notification_arns tags role_arn enable_termination_protection"
+    " timeout_in_mins stack_policy_body",
 )  # fmt: skip
 _UPDATE_STACK = contract(
     _MODELS, "CloudFormationBackend.update_stack", "self name template role_arn parameters tags"
 )
 _CREATE_CHANGES = contract(
     _MODELS, "CloudFormationBackend.create_change_set",
-    "self stack_name change_set_name template parameters description change_set_type notification_arns tags role_arn",
+    "self stack_name change_set_name template parameters description change_set_type notification_arns"
+    " tags role_arn",
 )  # fmt: skip
 _EXECUTE_CHANGES = contract(
     _MODELS, "CloudFormationBackend.execute_change_set", "self change_set_name stack_name"

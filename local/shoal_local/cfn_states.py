@@ -11,7 +11,8 @@ from shoal_local.sam_transform import parse_template
 
 _DELIVERY = (
     "logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
-    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups",
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
 )  # fmt: skip
 _PLACEHOLDER = re.compile(r"\$\{[A-Za-z0-9_]+\}")
 
@@ -44,7 +45,7 @@ def definition_of(properties: Properties) -> str:
 
 
 def _check_logging(properties: Properties) -> None:
-    """Step Functions tries the role when a machine logs (guide, "IAM policies for logging to CloudWatch Logs")."""
+    """Step Functions tries the role when a machine logs (guide, "Logging to CloudWatch Logs")."""
     logging = properties.get("LoggingConfiguration") or {}
     if logging.get("Level", "OFF") != "OFF" and logging.get("Destinations"):
         refusal = "The state machine IAM Role is not authorized to access the Log Destination"

@@ -30,7 +30,7 @@ class Clients:
 
         with self._lock:
             if service not in self._clients:
-                # No retries: an answer of the embedded cloud is final, and a Lambda may take its full 15 minutes.
+                # no retries: an answer of the embedded cloud is final; a Lambda may take its full 15 minutes
                 config = Config(retries={"total_max_attempts": 1}, read_timeout=900, max_pool_connections=50)
                 self._clients[service] = self._session.client(
                     service, endpoint_url=self._endpoint_url, config=config

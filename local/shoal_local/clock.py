@@ -11,8 +11,8 @@ from dataclasses import dataclass
 class Clock:
     """``speed`` 10 makes a simulated minute last six real seconds.
 
-    Step Functions' Wait and Retry, schedules and the fleet's delays use it. Lambda timeouts and the visibility
-    timeout of queues do not: real processes do real work behind them.
+    Step Functions' Wait and Retry, schedules and the fleet's delays use it. Lambda timeouts and the
+    visibility timeout of queues do not: real processes do real work behind them.
     """
 
     speed: float = 1.0
@@ -20,7 +20,7 @@ class Clock:
     def __post_init__(self) -> None:
         if self.speed <= 0:
             raise ValueError(
-                f"the clock's speed must be above 0, not {self.speed}: 1 is real time, 10 is ten times as fast"
+                f"the clock's speed must be above 0, not {self.speed}: 1 is real time, 10 ten times as fast"
             )
 
     def seconds(self, simulated: float) -> float:

@@ -62,7 +62,7 @@ class Control:
         }
 
     def _add_fault(self, request: Request) -> Any:
-        """``{"kind", "name"}`` is a fault of the fleet, ``{"service", "operation", "code"}`` one of a call."""
+        """``{"kind", "name"}`` is a fault of the fleet, ``{"service", "operation", "code"}`` of a call."""
         wanted = request.get_json()
         if "kind" in wanted:
             self._cloud.faults.fleet.add(FleetFault(**wanted))

@@ -19,7 +19,7 @@ ClientOf = Callable[[str], Any]
 
 
 class Deployer:
-    """``client`` makes administrator's clients; ``local`` are values of this machine, over those of the file."""
+    """``client`` makes administrator's clients; ``local``: values of this machine, over the file's."""
 
     def __init__(self, client: ClientOf, stack_name: str, environment: str, local: dict[str, str]) -> None:
         self._client = client
@@ -72,7 +72,7 @@ class Deployer:
         return "; ".join(f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', '')}" for e in failed)
 
     def parameters_for(self, template: dict[str, Any], root: Path) -> dict[str, str]:
-        """The values of ``env/<environment>.json``, and the laptop's own for what a person must give on AWS."""
+        """The values of ``env/<environment>.json``, and the laptop's own where a person must give one."""
         declared = template.get("Parameters", {})
         file = root / "env" / f"{self._environment}.json"
         given = _flat(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
@@ -96,7 +96,7 @@ class Deployer:
         return None
 
     def _verify_senders(self, values: dict[str, str]) -> None:
-        """SES refuses an address nobody has confirmed; here every address among the parameters is confirmed."""
+        """SES refuses an address nobody has confirmed: every address among the parameters is."""
         for value in values.values():
             for address in [part.strip() for part in value.split(",") if "@" in part]:
                 self._client("ses").verify_email_identity(EmailAddress=address)

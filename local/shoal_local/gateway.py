@@ -68,7 +68,8 @@ class Gateway:
             return None, gateway_error(403, str(error), "InvalidSignatureException")
         resource = arn("execute-api", f"{route['api']}/{route['stage']}/{request.method}{route['path']}")
         if not self._iam.authorize(principal, "execute-api:Invoke", [resource], {}).allowed:
-            message = f"User: {principal.arn} is not authorized to perform: execute-api:Invoke on resource: {resource}"
+            asked = f"perform: execute-api:Invoke on resource: {resource}"
+            message = f"User: {principal.arn} is not authorized to {asked}"
             return None, gateway_error(403, message, "AccessDeniedException")
         return principal, None
 
@@ -144,7 +145,7 @@ def _match(body: dict[str, Any], method: str, path: str) -> tuple[dict[str, Any]
 
 
 def _uses_iam(body: dict[str, Any], spec: dict[str, Any]) -> bool:
-    """Whether the method's security asks for SigV4; any other authorizer is unknown here and refused as IAM would."""
+    """Whether the method's security asks for SigV4; any other authorizer is unknown here and treated so."""
     schemes = body.get("securityDefinitions") or body.get("components", {}).get("securitySchemes") or {}
     names = [name for requirement in spec.get("security") or [] for name in requirement]
     return any(schemes.get(name, {}).get("x-amazon-apigateway-authtype", "") != "NONE" for name in names)

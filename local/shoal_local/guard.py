@@ -82,7 +82,9 @@ class Guard:
         if principal is None or principal.administrator or not self._iam.enforced:
             return None
         for need in needs_of(call):
-            decision = self._iam.authorize(principal, need.action, need.resources, need.context, need.optional)
+            decision = self._iam.authorize(
+                principal, need.action, need.resources, need.context, need.optional
+            )
             if decision.allowed or need.optional:
                 continue
             text = (
@@ -92,7 +94,9 @@ class Guard:
             return refusal(call.service, denied_code(call.service), text)
         return None
 
-    def _pass_on(self, call: Call, principal: Principal | None, environ: Environ, start_response: Any) -> Iterable[bytes]:
+    def _pass_on(
+        self, call: Call, principal: Principal | None, environ: Environ, start_response: Any
+    ) -> Iterable[bytes]:
         if not sends_mail(call) and not hides_absence(call):
             return self._served(call.service, environ, start_response)
         response = Response.from_app(functools.partial(self._served, call.service), environ)
@@ -108,5 +112,5 @@ class Guard:
 
 
 def hides_absence(call: Call) -> bool:
-    """Without s3:ListBucket S3 answers 403, not 404, for an object that is not there (API reference, GetObject)."""
+    """Without s3:ListBucket S3 answers 403, not 404, for a missing object (API reference, GetObject)."""
     return call.service == "s3" and call.operation in {"GetObject", "HeadObject"}

@@ -110,7 +110,7 @@ class Iam:
         context: Mapping[str, tuple[str, ...]],
         optional: bool = False,
     ) -> Decision:
-        """One decision, recorded; but neither the administrator's nor the denial of an ``optional`` permission."""
+        """One decision, recorded; but not the administrator's, and no denial of an ``optional`` one."""
         if principal.administrator or not self.enforced:
             return Decision(True, frozenset(), "administrator")
         targets = tuple(resources) or ("*",)
@@ -132,13 +132,16 @@ class Iam:
         return self.authorize(principal, action, resources, context or {}).allowed
 
     def report(self) -> dict[str, Any]:
-        """Role by role: denied calls, unused grants, wildcard resources. See :mod:`shoal_local.iam_report`."""
+        """Role by role: denied calls, unused grants, wildcards. See :mod:`shoal_local.iam_report`."""
         roles = {role.name: documents_of(role) for role in backend("iam").get_roles()}
         return self.ledger.report(roles)
 
 
 def _decide(
-    policy: list[dict[str, Any]], action: str, resources: tuple[str, ...], context: Mapping[str, tuple[str, ...]]
+    policy: list[dict[str, Any]],
+    action: str,
+    resources: tuple[str, ...],
+    context: Mapping[str, tuple[str, ...]],
 ) -> Decision:
     """Resource by resource where the policy asks for the tags of each."""
     if not mentions_resource_tags(policy):

@@ -1,7 +1,7 @@
 """Which IAM permissions a call needs: one rule per service, one need per permission and resource.
 
-The names follow AWS's Service Authorization Reference; an action without a resource level needs ``*``. A call that
-has no rule is refused loudly, so that a permission is never granted because nobody thought of it.
+The names follow AWS's Service Authorization Reference; an action without a resource level needs ``*``. A call
+that has no rule is refused loudly: no permission is granted because nobody thought of it.
 """
 
 from __future__ import annotations
@@ -101,6 +101,6 @@ def pass_role(role_arn: str | None, service: str) -> list[Need]:
 
 
 def linked_role(service: str) -> Need:
-    """A service's own role is made on its first use, in the caller's name; AWS goes on without where it exists."""
+    """A service's own role is made on its first use, in the caller's name; AWS goes on without it."""
     resource = f"arn:aws:iam::{ACCOUNT}:role/aws-service-role/{service}/*"
     return Need("iam:CreateServiceLinkedRole", (resource,), {"iam:awsservicename": (service,)}, optional=True)

@@ -12,7 +12,18 @@ _CLUSTER = {
     "CreateCluster", "DeleteCluster", "UpdateCluster", "UpdateClusterSettings", "PutClusterCapacityProviders",
     "ListContainerInstances", "RegisterContainerInstance",
 }  # fmt: skip
-_SERVICE = {"CreateService", "UpdateService", "DeleteService"}
+_SERVICE = {"CreateService", "UpdateService", "DeleteService", "ListServiceDeployments"}
+# Operations on things inside a cluster: their kind, and where the request names them.
+_KINDS = {
+    "DescribeServices": ("service", "services", "service"),
+    "DescribeTasks": ("task", "tasks", "task"),
+    "StopTask": ("task", "tasks", "task"),
+    "GetTaskProtection": ("task", "tasks", "task"),
+    "UpdateTaskProtection": ("task", "tasks", "task"),
+    "DescribeContainerInstances": ("container-instance", "containerInstances", "containerInstance"),
+    "UpdateContainerInstancesState": ("container-instance", "containerInstances", "containerInstance"),
+    "DeregisterContainerInstance": ("container-instance", "containerInstances", "containerInstance"),
+}
 _LISTS = {
     "ListClusters", "ListTaskDefinitions", "ListTaskDefinitionFamilies", "DescribeTaskDefinition",
     "DeregisterTaskDefinition", "ListServices", "ListTasks", "ListAccountSettings", "DiscoverPollEndpoint",
@@ -67,36 +78,21 @@ def ecs(call: Call) -> list[Need]:
 
 def _ecs_resources(call: Call) -> tuple[str, ...]:
     p, cluster = call.parameters, _short(call.parameters.get("cluster") or call.parameters.get("clusterName"))
-    if call.operation == "DescribeClusters":
-        return tuple(arn("ecs", f"cluster/{_short(name)}") for name in p.get("clusters") or ["default"])
     if call.operation in _CLUSTER:
         return (arn("ecs", f"cluster/{cluster}"),)
     if call.operation in _SERVICE:
         return (_ecs_arn("service", cluster, str(p.get("service") or p.get("serviceName"))),)
-    if call.operation == "DescribeServices":
-        return tuple(_ecs_arn("service", cluster, name) for name in p.get("services") or [])
-    if call.operation == "DescribeServiceDeployments":
-        return tuple(p.get("serviceDeploymentArns") or [])
-    if call.operation == "ListServiceDeployments":
-        return (_ecs_arn("service", cluster, str(p.get("service"))),)
-    if call.operation in {"RunTask", "StartTask"}:
-        name = str(p["taskDefinition"])
-        return (name if name.startswith("arn:") else arn("ecs", f"task-definition/{name}"),)
-    if call.operation in {"DescribeTasks", "StopTask", "GetTaskProtection", "UpdateTaskProtection"}:
-        tasks = p.get("tasks") or ([p["task"]] if p.get("task") else ["*"])
-        return tuple(_ecs_arn("task", cluster, name) for name in tasks)
-    if call.operation in {
-        "DescribeContainerInstances",
-        "UpdateContainerInstancesState",
-        "DeregisterContainerInstance",
-    }:
-        instances = p.get("containerInstances") or [p.get("containerInstance")]
-        return tuple(_ecs_arn("container-instance", cluster, str(name)) for name in instances)
-    if call.operation == "DeleteTaskDefinitions":
-        names = p.get("taskDefinitions") or []
+    if call.operation in _KINDS:
+        kind, plural, singular = _KINDS[call.operation]
+        names = p.get(plural) or ([p[singular]] if p.get(singular) else ["*"])
+        return tuple(_ecs_arn(kind, cluster, str(name)) for name in names)
+    if call.operation == "DescribeClusters":
+        return tuple(arn("ecs", f"cluster/{_short(name)}") for name in p.get("clusters") or ["default"])
+    if call.operation in {"RunTask", "StartTask", "DeleteTaskDefinitions"}:
+        names = p.get("taskDefinitions") or [p["taskDefinition"]]
         return tuple(n if n.startswith("arn:") else arn("ecs", f"task-definition/{n}") for n in names)
-    if call.operation in {"TagResource", "UntagResource", "ListTagsForResource"}:
-        return (str(p["resourceArn"]),)
+    if p.get("resourceArn") or p.get("serviceDeploymentArns"):
+        return tuple(p.get("serviceDeploymentArns") or [str(p["resourceArn"])])
     raise unknown(call)
 
 
@@ -110,7 +106,7 @@ def _task_definition(call: Call) -> list[Need]:
 
 
 def _capacity_provider(call: Call) -> list[Need]:
-    """Making one also tags its group, in the caller's name (ECS guide, "Capacity providers", IAM permissions)."""
+    """Making one also tags its group, in the caller's name (ECS guide, "Capacity providers")."""
     p = call.parameters
     names = (
         [p[key] for key in ("name", "capacityProvider") if p.get(key)] or p.get("capacityProviders") or ["*"]

@@ -12,11 +12,14 @@ from shoal_local.wire import Call
 # Operations whose permission has another name (S3 user guide, "Required permissions for API operations").
 _S3_ACTION = {
     "HeadObject": "GetObject", "GetObjectAttributes": "GetObject", "CreateMultipartUpload": "PutObject",
-    "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject", "ListParts": "ListMultipartUploadParts",
+    "UploadPart": "PutObject", "CompleteMultipartUpload": "PutObject",
+    "ListParts": "ListMultipartUploadParts",
     "ListObjects": "ListBucket", "ListObjectsV2": "ListBucket", "HeadBucket": "ListBucket",
-    "ListBuckets": "ListAllMyBuckets", "ListObjectVersions": "ListBucketVersions", "DeleteObjects": "DeleteObject",
+    "ListBuckets": "ListAllMyBuckets", "ListObjectVersions": "ListBucketVersions",
+    "DeleteObjects": "DeleteObject",
     "ListMultipartUploads": "ListBucketMultipartUploads", "GetBucketEncryption": "GetEncryptionConfiguration",
-    "PutBucketEncryption": "PutEncryptionConfiguration", "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
     "PutBucketNotificationConfiguration": "PutBucketNotification",

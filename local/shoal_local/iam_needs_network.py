@@ -9,8 +9,8 @@ from shoal_local.names import arn, backend
 from shoal_local.wire import Call
 
 _TEMPLATE = {
-    "DeleteLaunchTemplate", "CreateLaunchTemplateVersion", "ModifyLaunchTemplate", "DeleteLaunchTemplateVersions",
-    "GetLaunchTemplateData",
+    "DeleteLaunchTemplate", "CreateLaunchTemplateVersion", "ModifyLaunchTemplate",
+    "DeleteLaunchTemplateVersions", "GetLaunchTemplateData",
 }  # fmt: skip
 _GROUP_RULES = {
     "AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "RevokeSecurityGroupIngress",
@@ -68,7 +68,7 @@ def _kind(resource_id: str) -> str:
 
 
 def _create_tags(call: Call) -> list[Need]:
-    """Tags on creation need ec2:CreateTags too (EC2 guide, "Grant permission to tag resources during creation")."""
+    """Tags on creation need ec2:CreateTags too (EC2 guide, "Tag resources during creation")."""
     return [
         Need("ec2:CreateTags", (_ec2(f"{each['ResourceType']}/*"),), {"ec2:createaction": (call.operation,)})
         for each in call.parameters.get("TagSpecifications") or []
@@ -150,7 +150,7 @@ def _group_of(instance_id: str) -> str:
 
 
 def _launches(call: Call) -> list[Need]:
-    """A group with a launch template is checked against the caller's own right to run it, roles and tags included."""
+    """A group with a launch template needs the caller's own right to run it, roles and tags included."""
     template = call.parameters.get("LaunchTemplate")
     mixed = call.parameters.get("MixedInstancesPolicy") or {}
     template = template or (mixed.get("LaunchTemplate") or {}).get("LaunchTemplateSpecification")

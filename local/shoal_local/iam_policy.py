@@ -1,14 +1,14 @@
 """One decision of IAM: do these policy documents allow this action on these resources in this context?
 
-The order is AWS's: an explicit Deny wins, then any Allow, then the implicit Deny (IAM User Guide, "Policy evaluation
-logic"). Identity policies only: resource policies, boundaries and organisations are not evaluated.
+The order is AWS's: an explicit Deny wins, then any Allow, then the implicit Deny (IAM User Guide, "Policy
+evaluation logic"). Identity policies only: resource policies, boundaries and organisations are not evaluated.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +89,7 @@ def _resources(statement: Mapping[str, Any], resource: str) -> list[str]:
 
 
 def conditions_met(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    """All operators and all keys must hold; a missing key fails, but for ``IfExists``, negations and ``Null``."""
+    """All operators and keys must hold; a missing key fails, but for ``IfExists``, negations, ``Null``."""
     return all(
         _holds(operator, context.get(key.lower()), [str(item) for item in listed(wanted)])
         for operator, keys in conditions.items()
@@ -115,7 +115,7 @@ def _holds(operator: str, values: tuple[str, ...] | None, wanted: list[str]) -> 
     return all(results) if quantifier == "ForAllValues" or negated else any(results)
 
 
-_TESTS = {
+_TESTS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda want, value: want == value,
     "StringEqualsIgnoreCase": lambda want, value: want.lower() == value.lower(),
     "StringLike": matches,

@@ -36,7 +36,7 @@ class Ledger:
             self._used.clear()
 
     def report(self, roles: Mapping[str, Documents]) -> dict[str, Any]:
-        """``{role: {"denied", "unused", "wildcards", "allowed"}}`` for every role that has policies or made a call."""
+        """``{role: {"denied", "unused", "wildcards", "allowed"}}``, also for a role that is gone by now."""
         with self._lock:
             names = sorted(
                 set(roles) | {role for role, *_ in self._denied} | {role for role, _ in self._allowed}
@@ -61,7 +61,7 @@ class Ledger:
 
 
 def _unused(statement: Mapping[str, Any], used: set[tuple[str, str]]) -> list[dict[str, str]]:
-    """An action that no call used on any of the statement's resources; a resource that no action was used on."""
+    """An action used on none of the statement's resources; a resource that none was used on."""
     sid = str(statement.get("Sid", ""))
     actions, resources = listed(statement.get("Action")), listed(statement.get("Resource"))
     idle_actions = [a for a in actions if not any((a, r) in used for r in resources)]

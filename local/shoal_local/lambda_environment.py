@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -24,7 +25,7 @@ INIT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """``payload`` is JSON; ``failed`` is what makes a FunctionError; ``reusable`` says the process lives on."""
+    """``payload`` is JSON; ``failed`` makes a FunctionError; ``reusable`` says the process lives on."""
 
     payload: bytes
     failed: bool
@@ -37,7 +38,7 @@ def site_packages() -> str:
 
 
 class ExecutionEnvironment:
-    """``-S`` keeps .pth files unread: the project's editable install is invisible, ``shoal`` comes from the layer."""
+    """``-S`` keeps .pth files unread: the editable install is invisible, ``shoal`` comes from the layer."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class ExecutionEnvironment:
     ) -> None:
         self.api = RuntimeApi(function_arn)
         self._log = log
-        self._process = subprocess.Popen(
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and AWS's runtime client
             [sys.executable, "-S", "-m", "awslambdaric", handler],
             cwd=code,
             env={**variables, "AWS_LAMBDA_RUNTIME_API": self.api.address},
@@ -81,7 +82,7 @@ class ExecutionEnvironment:
         return self._process.pid
 
     def invoke(self, event: bytes, timeout: float) -> Outcome:
-        """Run the handler once; ``timeout`` is the function's, in real seconds, and starts when the import is done."""
+        """Run the handler once; ``timeout`` is the function's, in real seconds, from the end of the import."""
         request_id = str(uuid.uuid4())
         if not self.api.ready.wait(INIT_SECONDS):
             return self._timed_out(request_id, INIT_SECONDS)
@@ -98,7 +99,8 @@ class ExecutionEnvironment:
 
     def _outcome(self, answer: Answer, request_id: str) -> Outcome:
         if answer.kind == "exit":
-            message = f"RequestId: {request_id} Error: Runtime exited with error: exit status {answer.payload.decode()}"
+            ended = f"Runtime exited with error: exit status {answer.payload.decode()}"
+            message = f"RequestId: {request_id} Error: {ended}"
             return Outcome(_error("Runtime.ExitError", message), True, False)
         return Outcome(answer.payload or b"null", answer.kind != "response", answer.kind != "init")
 
@@ -111,10 +113,9 @@ class ExecutionEnvironment:
     def close(self) -> None:
         """Kill the process and whatever it started."""
         if self.alive:
-            try:
+            # it may end by itself between the two lines
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass  # it ended by itself between the two lines
         self._process.wait()
         threading.Thread(target=self.api.close, daemon=True).start()
 

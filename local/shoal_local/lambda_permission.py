@@ -11,7 +11,7 @@ contract("moto.awslambda.policy", "Policy.statements")
 
 
 def may_invoke(function: Any, service: str, source_arn: str) -> bool:
-    """Whether ``service`` (``events.amazonaws.com``) may invoke it for ``source_arn`` (AWS::Lambda::Permission)."""
+    """Whether ``service`` may invoke it on behalf of ``source_arn`` (see AWS::Lambda::Permission)."""
     context = {"aws:sourcearn": (source_arn,), "aws:sourceaccount": (source_arn.split(":")[4],)}
     for statement in function.policy.statements:
         principal = statement.get("Principal") or {}

@@ -55,7 +55,7 @@ class LambdaPool:
         return outcome, tail
 
     def prewarm(self, functions: list[Any]) -> None:
-        """Start one environment for each in the background, one after the other: the first call finds it ready."""
+        """Start one environment for each in the background: the first call finds it warm."""
         threading.Thread(target=self._prewarm, args=(functions,), name="shoal-prewarm", daemon=True).start()
 
     def _prewarm(self, functions: list[Any]) -> None:

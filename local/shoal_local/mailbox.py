@@ -15,7 +15,7 @@ Mail = dict[str, Any]
 
 
 class Mailbox:
-    """Thread safe. A mail is ``{"id", "time", "from", "to", "cc", "bcc", "reply_to", "subject", "text", "html"}``."""
+    """Thread safe. A mail has ``id, time, from, to, cc, bcc, reply_to, subject, text, html``."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

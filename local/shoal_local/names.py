@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 
 
 def backend(service: str) -> Any:
-    """moto's backend of a service in our account and region; global services live under the partition's name."""
+    """moto's backend of a service in our account and region; global services live under the partition."""
     from moto.backends import get_backend
 
     regions = get_backend(service)[ACCOUNT]

@@ -1,7 +1,7 @@
 """The VPC and subnets that ``env/*.json`` names, made in the account under those very ids.
 
-On AWS a person puts the ids of their own network there; here the network comes to the ids, so that the same files
-deploy, also with the stock SAM CLI.
+On AWS a person puts the ids of their own network there; here the network comes to the ids, so that the same
+files deploy, also with the stock SAM CLI.
 """
 
 from __future__ import annotations

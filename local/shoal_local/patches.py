@@ -20,7 +20,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Contract:
-    """``module`` has ``path`` (dotted); ``parameters`` are its names in order, or None for what is not called."""
+    """``module`` has ``path`` (dotted); ``parameters``: names in order, or None for what is not called."""
 
     module: str
     path: str

@@ -20,7 +20,7 @@ def denied_code(service: str) -> str:
 
 
 def refusal(service: str, code: str, message: str, status: int | None = None) -> Response:
-    """One error response. JSON services answer 400 to a missing permission, all others 403 (AWS "Common errors")."""
+    """One error response: 400 from JSON services, 403 from the others (AWS, "Common errors")."""
     if service == "s3":
         return _xml(f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>", status or 403)
     if service == "ec2":

@@ -32,8 +32,8 @@ _ARTIFACTS = (
 def package(template: dict[str, Any], root: Path, s3: Any, bucket: str) -> dict[str, Any]:
     """The template with every local path replaced by ``s3://bucket/<hash of the content>``.
 
-    ``root`` is the folder the paths are relative to; ``s3`` a client. Libraries are not installed: they come from
-    the environment's own site-packages (``sam build`` does the real thing).
+    ``root`` is the folder the paths are relative to; ``s3`` a client. Libraries are not installed: they come
+    from the environment's own site-packages (``sam build`` does the real thing).
     """
     packaged = copy.deepcopy(template)
     defaults = packaged.get("Globals", {}).get("Function", {})
@@ -69,7 +69,7 @@ def _upload(path: Path, zipped: bool, prefix: str, s3: Any, bucket: str) -> str:
 
 
 def zip_folder(folder: Path, prefix: str = "") -> bytes:
-    """A folder as a zip, the same bytes for the same content. ``prefix`` is ``python/`` for a layer built by SAM."""
+    """A folder as a zip, the same bytes for the same content; ``prefix`` is ``python/`` for a built layer."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.rglob("*")):

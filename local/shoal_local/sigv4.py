@@ -1,4 +1,4 @@
-"""Check a SigV4 signature: recompute it with botocore and compare ("Create a signed AWS API request", IAM guide)."""
+"""Check a SigV4 signature: recompute it with botocore and compare (IAM guide, "Signed AWS API requests")."""
 
 from __future__ import annotations
 

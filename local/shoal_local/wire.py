@@ -1,4 +1,4 @@
-"""Which AWS call an HTTP request is: who signed it, for which service, which operation, with which parameters."""
+"""Which AWS call an HTTP request is: who signed it, for which service, operation and parameters."""
 
 from __future__ import annotations
 
