@@ -174,9 +174,9 @@ def download(connection: Connection, records: Iterable[dict[str, Any]], folder: 
     for record in records:
         if not record.get("result"):
             continue
-        bucket, _, key = str(record["result"]).removeprefix("s3://").partition("/")
+        key = str(record["result"])
         path = folder / Path(*[part for part in key.split("/")[2:] if part not in {"", ".", ".."}])
         path.parent.mkdir(parents=True, exist_ok=True)
-        s3.download_file(bucket, key, str(path))
+        s3.download_file(connection.data_bucket, key, str(path))
         paths.append(path)
     return paths
