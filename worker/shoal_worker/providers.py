@@ -56,6 +56,8 @@ def open_session(model: str, device: str | None = None, threads: int = 0) -> onn
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = threads
     settings.log_severity_level = 3
+    # Threads that spin while they wait take the processor from the decoder.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         session = onnxruntime.InferenceSession(model, settings, providers=providers)
     except SESSION_ERRORS as error:

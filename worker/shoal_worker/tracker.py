@@ -17,7 +17,6 @@ from shoal_worker.frames import Booleans, Detections, Floats, Integers, Tracked
 
 LOW_SCORE_IOU = 0.5
 TENTATIVE_SIMILARITY = 0.3
-DUPLICATE_IOU = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +138,7 @@ class Tracker:
     def _forget(self) -> None:
         age = self._frame - self._last
         keep = np.where(self._ids > 0, age <= self._patience, age == 0)
-        keep &= ~self._duplicates(age)
         if keep.all():
             return
         self._state, self._serials, self._ids = self._state[:, keep], self._serials[keep], self._ids[keep]
         self._hits, self._last = self._hits[keep], self._last[keep]
-
-    def _duplicates(self, age: Integers) -> Booleans:
-        """Of a seen and a lost track in one place, the one with the shorter history."""
-        gone = np.zeros(len(age), np.bool_)
-        seen, lost = np.flatnonzero((age == 0) & (self._ids > 0)), np.flatnonzero((age > 0) & (self._ids > 0))
-        if not len(seen) or not len(lost):
-            return gone
-        boxes = kalman.to_corners(self._state)
-        pairs = overlapping(boxes[seen], boxes[lost]).above(DUPLICATE_IOU)
-        one, other = seen[pairs.first], lost[pairs.second]
-        gone[np.where(self._hits[one] > self._hits[other], other, one)] = True
-        return gone

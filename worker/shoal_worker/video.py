@@ -19,6 +19,22 @@ from shoal_worker.frames import Image
 
 MAXIMUM_PIXELS = 8192 * 8192
 FALLBACK_RATE = Fraction(30)
+CONTAINERS = (
+    "mov",
+    "matroska",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "mxf",
+    "flv",
+    "ogg",
+    "asf",
+    "ivf",
+    "hevc",
+    "h264",
+    "m4v",
+)
+"""What FFmpeg may open. Playlists (hls, dash, concat) are not in it: they read other files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +115,7 @@ class VideoReader:
         for packet in self._packets():
             try:
                 yield from packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.FFmpegError:
                 self._broken += 1
 
     def _packets(self) -> Iterator[av.Packet]:
@@ -126,8 +142,7 @@ def _open(path: Path) -> av.container.InputContainer:
     if not path.is_file():
         raise VideoError(f"there is no file {path}: check the path")
     try:
-        # The protocol is fixed: a playlist inside a "video" must not make the worker open addresses.
-        return av.open(str(path), options={"protocol_whitelist": "file"})
+        return av.open(str(path), options={"format_whitelist": ",".join(CONTAINERS)})
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
             f"{path.name} is not a video that can be read ({error}): is the upload complete?"

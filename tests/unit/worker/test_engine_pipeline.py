@@ -139,6 +139,7 @@ def test_the_same_run_gives_the_same_bytes(tmp_path, detector, video):
         for name in "ab"
     )
     assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes()[4:8] == bytes(4)  # gzip's own time stamp (RFC 1952) would differ a second later
 
 
 def test_an_empty_result_is_still_a_result(tmp_path, detector, video):
@@ -186,6 +187,36 @@ def test_stopping_leaves_nothing(tmp_path, detector, video, after):
     with pytest.raises(TrackingStopped, match=f"after {after} frames"):
         track_video(video, detector, tmp_path, options=ARGUMENTS, stop=lambda: next(asked) >= after)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_stopping_while_the_film_is_written_leaves_nothing(tmp_path, detector, video):
+    # Given a caller who stops after tracking, a few frames into the annotated video
+    asked = iter(range(10_000))
+    # When the video is tracked, Then neither film nor archive nor a part of them is left
+    with pytest.raises(TrackingStopped, match="annotated video"):
+        track_video(
+            video, detector, tmp_path, annotated=tmp_path / "film.mp4", stop=lambda: next(asked) >= FRAMES + 3
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "tracks"), [("STRONGSORT: {ECC: true}", 1), ("STRONGSORT: {ECC: false}", 3)]
+)
+def test_a_jumping_camera_costs_identities_unless_it_is_measured(tmp_path, detector, config, tracks):
+    # Given a square on a textured sea floor, under a camera that jumps twice by more than the square
+    random = np.random.default_rng(7)
+    floor = cv2.GaussianBlur(random.integers(0, 255, (96, 320, 3), np.uint8), (0, 0), 2) // 2
+    floor[32:64, 104:136] = (255, 0, 0)
+
+    def seen(number: int) -> np.ndarray:
+        shift = 40 * ((number - 1) // 8)
+        return np.ascontiguousarray(floor[:, shift : shift + 160])
+
+    video = write_video(tmp_path / "jump.mp4", FRAMES, seen)
+    # When it is tracked with and without measuring the camera, Then only the former keeps the identity
+    result = track_video(video, detector, tmp_path, config=parse_track_config(config), options=ARGUMENTS)
+    assert result.tracks == tracks
 
 
 @pytest.mark.parametrize("kind", ["text", "options"])

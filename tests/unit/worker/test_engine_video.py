@@ -72,7 +72,9 @@ def _sound_only(path: Path) -> None:
 
 
 def _playlist(path: Path) -> None:
-    path.write_text("#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/secret.ts\n#EXT-X-ENDLIST\n", encoding="utf-8")
+    write_video(path.with_name("another-job.ts"), 20, _ramp, codec="mpeg2video")
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXTINF:1,", "another-job.ts", "#EXT-X-ENDLIST", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +84,7 @@ def _playlist(path: Path) -> None:
         ("b.mp4", _nothing, "not a video"),
         ("c.mp4", _truncated, "not a video"),
         ("d.mkv", _sound_only, "no video stream"),
-        ("e.m3u8", _playlist, "e.m3u8"),
+        ("e.m3u8", _playlist, "not a video"),
         ("f.mp4", lambda path: None, "there is no file"),
     ],
 )
@@ -94,9 +96,10 @@ def test_what_is_no_video_is_refused_with_its_reason(tmp_path, name, make, says)
         list(VideoReader(tmp_path / name))
 
 
-def test_damaged_packets_are_counted_and_the_rest_is_read(tmp_path):
+@pytest.mark.parametrize("codec", ["mpeg4", "mpeg2video"], ids=["decoder complains", "decoder says nothing"])
+def test_damaged_packets_are_counted_and_the_rest_is_read(tmp_path, codec):
     # Given a video, one packet of which is overwritten in the middle of the file
-    path = write_video(tmp_path / "ramp.avi", 12, lambda n: picture([(5 * n, 40, 0)]), codec="mpeg4")
+    path = write_video(tmp_path / "ramp.mkv", 12, lambda n: picture([(5 * n, 40, 0)]), codec=codec)
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         packet = [packet for packet in container.demux(video=0) if packet.size][5]
