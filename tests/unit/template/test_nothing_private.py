@@ -15,7 +15,7 @@ EXAMPLE_DOMAINS = re.compile(r"@([\w-]+\.)*(example\.(org|com|net)|example|inval
 EXAMPLE_AMI = "ami-12345678"  # moto's
 EXAMPLE_NETWORKS = {"0123456789abcdef0", "0fedcba9876543210"}
 
-ACCOUNT = re.compile(r"(?<![\w.])\d{12}(?!\w)")
+ACCOUNT = re.compile(r"(?<![\w.])(?<![0-9a-f]{4}-)\d{12}(?!\w)")
 AMI = re.compile(r"\bami-[0-9a-f]{8,17}\b")
 MAIL = re.compile(r"\b[\w.+-]+@[A-Za-z][\w-]*(?:\.[A-Za-z][\w-]+)+\b")
 NETWORK = re.compile(r"\b(?:vpc|subnet|sg)-([0-9a-f]{17})\b")
