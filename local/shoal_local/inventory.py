@@ -25,6 +25,8 @@ _HISTORY = frozenset(
         ("ssm", "_errored_commands"), ("lambda", "_simple_response"),
     }
 )  # fmt: skip
+_OURS = "shoal_"
+"""What our own strict rules remember on a backend, client tokens for one."""
 _OVER = frozenset({"INACTIVE", "DELETED", "DELETE_COMPLETE", "terminated", "shutting-down"})
 _NESTED = ("listeners", "rules")
 _PRIMITIVE = (str, bytes, int, float, bool, type(None))
@@ -51,7 +53,7 @@ def _is_aws_own(identifier: str) -> bool:
 
 def _of_backend(service: str, one: Any) -> Iterator[Item]:
     for attribute, value in list(vars(one).items()):
-        if (service, attribute) in _HISTORY:
+        if (service, attribute) in _HISTORY or attribute.startswith(_OURS):
             continue
         for identifier, item in _entries(value):
             yield service, attribute, identifier
