@@ -86,7 +86,14 @@ def draw_trajectories(video: Path, table: TrackTable, labels: Mapping[int, str],
 
 
 def _speed() -> dict[str, str]:
-    return {"deadline": "realtime", "cpu-used": "8", "row-mt": "1", "crf": "36", "b": "0"}
+    return {
+        "deadline": "realtime",
+        "cpu-used": "8",
+        "row-mt": "1",
+        "lag-in-frames": "0",
+        "crf": "36",
+        "b": "0",
+    }
 
 
 def _annotated(

@@ -175,6 +175,13 @@ def test_save_vid_puts_a_film_of_every_frame_into_the_archive(tmp_path, detector
     assert drawn.max() > 200
 
 
+def test_a_film_that_only_the_caller_wants_is_not_in_the_archive(tmp_path, detector, video):
+    film = tmp_path / "film.mp4"
+    result = track_video(video, detector, tmp_path, options=ARGUMENTS, annotated=film)
+    assert film.is_file()
+    assert [name for name in read_archive(result.archive).members if name.endswith(".mp4")] == []
+
+
 def test_one_film_size_is_even_and_not_too_wide():
     assert [film_size(1920, 1080), film_size(161, 97), film_size(1, 1)] == [(1280, 720), (160, 96), (2, 2)]
 

@@ -131,6 +131,22 @@ def test_a_track_s_label_is_voted_by_score():
     assert summarise(TrackTable.empty(), str) == []
 
 
+def test_a_lost_box_moves_on_and_keeps_its_size():
+    # Given a box that moves and grows
+    state = kalman.start(np.array([[100.0, 100.0, 140.0, 140.0]]))
+    for n in range(1, 20):
+        kalman.predict(state, np.array([False]))
+        box = np.array([[100.0 + 4 * n, 100.0, 140.0 + 6 * n, 140.0 + 2 * n]])
+        kalman.correct(state, np.array([0]), box)
+    before = state[kalman.VALUE, 0].copy()
+    # When it is lost for ten frames
+    for _ in range(10):
+        kalman.predict(state, np.array([True]))
+    # Then it goes on with its speed of five pixels a frame, in its last size
+    assert state[kalman.VALUE, 0, 0] == pytest.approx(before[0] + 50, abs=5)
+    assert state[kalman.VALUE, 0, 2:] == pytest.approx(before[2:])
+
+
 def _textbook(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same filter for one box, with 8x8 matrices as in a textbook; answers mean and covariance."""
     step = np.eye(8)
