@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,25 +18,30 @@ from typing import Any
 from shoal_local import fleet, strict
 from shoal_local.clients import Clients
 from shoal_local.clock import Clock
+from shoal_local.faults import Faults
 from shoal_local.fleet.engine import Fleet
 from shoal_local.fleet.times import FleetTimes
 from shoal_local.server import Server, moto_application, moto_request_handler, prepare_moto, reset_moto
 
 SPEED = 60.0
-QUICK = FleetTimes(boot=6, scaling_delay=3, fargate_start=3, settle=3, real_settle=0.2, real_grace=0.5, real_tick=0.02)
+QUICK = FleetTimes(
+    boot=6, scaling_delay=3, fargate_start=3, settle=3, backoff_first=2, real_settle=5, real_grace=0.5, real_tick=0.02
+)  # fmt: skip
 WORKER = Path(__file__).parent / "integration" / "fleet_worker.py"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
 class World:
-    """The cloud's face, and shorthand for what a deployment makes."""
+    """The cloud's face, and an account with a network and roles."""
 
     def __init__(self, endpoint_url: str, clock: Clock) -> None:
         self.endpoint_url = endpoint_url
         self.clock = clock
+        self.faults = Faults()
         self.roles_asked: list[tuple[str, str]] = []
         self._clients = Clients(endpoint_url, KEYS)
+        self._names = itertools.count()
         self.fleet: Fleet
 
     def client(self, service: str) -> Any:
@@ -59,40 +66,55 @@ class World:
         iam.add_role_to_instance_profile(InstanceProfileName="instance", RoleName="instance")
         self.client("logs").create_log_group(logGroupName="workers")
 
-    def make_capacity(self, name: str = "gpu", maximum: int = 2, cluster: str = "fish") -> None:
+    def pond(self) -> Pond:
+        """Names of its own, so that tests share the account."""
+        return Pond(self, f"pond{next(self._names)}x{uuid.uuid4().hex[:6]}")
+
+
+class Pond:
+    """One deployment: everything in it is called ``name``."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+
+    def client(self, service: str) -> Any:
+        return self.world.client(service)
+
+    def make_capacity(self, maximum: int = 2, joins: str = "") -> None:
         data = {
             "ImageId": "ami-12345678",
             "InstanceType": "g5.xlarge",
             "IamInstanceProfile": {"Name": "instance"},
-            "UserData": base64.b64encode(f"ECS_CLUSTER={cluster}\n".encode()).decode(),
+            "UserData": base64.b64encode(f"ECS_CLUSTER={joins or self.name}\n".encode()).decode(),
         }
-        template = self.client("ec2").create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+        template = self.client("ec2").create_launch_template(LaunchTemplateName=self.name, LaunchTemplateData=data)
         self.client("autoscaling").create_auto_scaling_group(
-            AutoScalingGroupName=name, MinSize=0, MaxSize=maximum, DesiredCapacity=0,
+            AutoScalingGroupName=self.name, MinSize=0, MaxSize=maximum, DesiredCapacity=0,
             LaunchTemplate={"LaunchTemplateId": template["LaunchTemplate"]["LaunchTemplateId"], "Version": "1"},
-            VPCZoneIdentifier=",".join(self.subnets), NewInstancesProtectedFromScaleIn=True,
+            VPCZoneIdentifier=",".join(self.world.subnets), NewInstancesProtectedFromScaleIn=True,
         )  # fmt: skip
-        arn = self.scaling_group(name)["AutoScalingGroupARN"]
+        arn = self.scaling_group()["AutoScalingGroupARN"]
         self.client("ecs").create_capacity_provider(
-            name=f"c-{name}",
+            name=f"c-{self.name}",
             autoScalingGroupProvider={
                 "autoScalingGroupArn": arn,
                 "managedScaling": {"status": "ENABLED"},
                 "managedTerminationProtection": "ENABLED",
             },
         )
-        self.client("ecs").create_cluster(clusterName=cluster)
+        self.client("ecs").create_cluster(clusterName=self.name)
         self.client("ecs").put_cluster_capacity_providers(
-            cluster=cluster, capacityProviders=[f"c-{name}"], defaultCapacityProviderStrategy=[]
+            cluster=self.name, capacityProviders=[f"c-{self.name}"], defaultCapacityProviderStrategy=[]
         )
 
     def make_endpoint(self, port: int, kind: str = "instance") -> str:
         """An ALB with one listener that forwards to a new target group, whose ARN is answered."""
         elb = self.client("elbv2")
-        balancer = elb.create_load_balancer(Name="pond", Subnets=self.subnets)["LoadBalancers"][0]
+        balancer = elb.create_load_balancer(Name=self.name, Subnets=self.world.subnets)["LoadBalancers"][0]
         self.balancer = balancer["LoadBalancerArn"]
         group = elb.create_target_group(
-            Name="fish", Protocol="HTTP", Port=80, VpcId=self.vpc, TargetType=kind, HealthCheckPath="/health",
+            Name=self.name, Protocol="HTTP", Port=80, VpcId=self.world.vpc, TargetType=kind, HealthCheckPath="/health",
             HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
@@ -104,30 +126,31 @@ class World:
         self.listener = made["Listeners"][0]["ListenerArn"]
         return str(group)
 
-    def make_definition(self, fargate: bool = False, **environment: str) -> str:
+    def make_definition(self, fargate: bool = False, log_group: str = "workers", **environment: str) -> str:
+        environment = {"SHOAL_DEPLOYMENT": self.name, **environment}
         container = {
             "name": "worker", "image": "example.org/worker:1", "memory": 512, "stopTimeout": 5,
             "portMappings": [{"containerPort": 8080, "hostPort": 8080 if fargate else 0}],
             "environment": [{"name": name, "value": value} for name, value in environment.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
-                "options": {"awslogs-group": "workers", "awslogs-region": "us-west-2", "awslogs-stream-prefix": "w"},
+                "options": {"awslogs-group": log_group, "awslogs-region": "us-west-2", "awslogs-stream-prefix": "w"},
             },
         }  # fmt: skip
         if not fargate:
             container["resourceRequirements"] = [{"type": "GPU", "value": "1"}]
         size = {"cpu": "256", "memory": "512", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"]}
         made = self.client("ecs").register_task_definition(
-            family="fish", containerDefinitions=[container], taskRoleArn=self.roles["task"],
-            executionRoleArn=self.roles["execution"], **(size if fargate else {"requiresCompatibilities": ["EC2"]}),
+            family=self.name, containerDefinitions=[container], taskRoleArn=self.world.roles["task"],
+            executionRoleArn=self.world.roles["execution"], **(size if fargate else {"requiresCompatibilities": ["EC2"]}),
         )  # fmt: skip
         return str(made["taskDefinition"]["taskDefinitionArn"])
 
     def make_service(self, definition: str, group: str = "", count: int = 1, **more: Any) -> None:
-        strategy = {} if "launchType" in more else {"capacityProviderStrategy": [{"capacityProvider": "c-gpu"}]}
+        strategy = {} if "launchType" in more else {"capacityProviderStrategy": [{"capacityProvider": f"c-{self.name}"}]}
         balanced = {"targetGroupArn": group, "containerName": "worker", "containerPort": 8080}
         self.client("ecs").create_service(
-            cluster="fish", serviceName="fish", taskDefinition=definition, desiredCount=count,
+            cluster=self.name, serviceName=self.name, taskDefinition=definition, desiredCount=count,
             loadBalancers=[balanced] if group else [],
             **{
                 "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": False}},
@@ -137,7 +160,7 @@ class World:
         )  # fmt: skip
 
     def service(self) -> dict[str, Any]:
-        return dict(self.client("ecs").describe_services(cluster="fish", services=["fish"])["services"][0])
+        return dict(self.client("ecs").describe_services(cluster=self.name, services=[self.name])["services"][0])
 
     def rollout(self) -> str:
         return str(self.service()["deployments"][0]["rolloutState"])
@@ -147,11 +170,14 @@ class World:
 
     def tasks(self, status: str = "RUNNING") -> list[dict[str, Any]]:
         ecs = self.client("ecs")
-        arns = ecs.list_tasks(cluster="fish", desiredStatus=status)["taskArns"]
-        return list(ecs.describe_tasks(cluster="fish", tasks=arns)["tasks"]) if arns else []
+        arns = ecs.list_tasks(cluster=self.name, desiredStatus=status)["taskArns"]
+        return list(ecs.describe_tasks(cluster=self.name, tasks=arns)["tasks"]) if arns else []
 
-    def scaling_group(self, name: str = "gpu") -> dict[str, Any]:
-        answer = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
+    def running(self) -> list[dict[str, Any]]:
+        return [task for task in self.tasks() if task["lastStatus"] == "RUNNING"]
+
+    def scaling_group(self, name: str = "") -> dict[str, Any]:
+        answer = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name or self.name])
         return dict(answer["AutoScalingGroups"][0])
 
     def target_states(self, group: str) -> list[str]:
@@ -179,7 +205,7 @@ def running_world() -> Iterator[World]:
         reset_moto()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 15.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait for something true, and give it back."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -200,3 +226,15 @@ def get(url: str, data: bytes | None = None, headers: dict[str, str] | None = No
         return error.code, error.read()
     except urllib.error.URLError:
         return 0, b""
+
+
+def pids(needle: str) -> list[int]:
+    """Processes whose environment holds ``needle``."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and needle.encode() in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found

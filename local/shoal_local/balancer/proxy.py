@@ -38,7 +38,7 @@ class Listener:
 
     def __init__(self, port: int, table: Callable[[], Table]) -> None:
         handler = type(
-            "BoundHandler", (_Handler,), {"table": staticmethod(table), "turns": itertools.count()}
+            "BoundHandler", (_Handler,), {"port": port, "table": staticmethod(table), "turns": itertools.count()}
         )
         self._server = _Server((HOST, port), handler)
         self._thread = threading.Thread(
@@ -69,6 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "awselb/2.0", ""
     timeout = _IDLE_SECONDS
+    port: int
     table: Callable[[], Table]
     turns: Iterator[int]
 
@@ -131,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         earlier = self.headers.get("X-Forwarded-For")
         connection.putheader("X-Forwarded-For", f"{earlier}, {client}" if earlier else client)
         connection.putheader("X-Forwarded-Proto", "http")
-        connection.putheader("X-Forwarded-Port", str(self.server.server_address[1]))
+        connection.putheader("X-Forwarded-Port", str(self.port))
         connection.putheader("X-Amzn-Trace-Id", f"Root=1-{uuid.uuid4().hex[:8]}-{uuid.uuid4().hex[:24]}")
         if chunked:
             connection.putheader("Transfer-Encoding", "chunked")
@@ -189,7 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         given = {
             "protocol": "http",
             "host": host,
-            "port": str(self.server.server_address[1]),
+            "port": str(self.port),
             "path": path.lstrip("/"),
             "query": query,
         }

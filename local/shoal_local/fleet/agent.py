@@ -41,6 +41,10 @@ class Agent:
         self._guests: dict[str, _Guest] = {}
         self._server = Server(self._application)
 
+    @property
+    def url(self) -> str:
+        return self._server.url
+
     def start(self) -> None:
         self._server.start()
 
@@ -52,7 +56,7 @@ class Agent:
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._guests[token] = _Guest(task, role, definition)
-        url = self._server.url
+        url = self.url
         credentials = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/credentials/{token}"} if role else {}
         return {
             "ECS_CONTAINER_METADATA_URI_V4": f"{url}/v4/{token}",

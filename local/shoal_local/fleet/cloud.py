@@ -6,6 +6,7 @@ import socket
 from typing import Any, Protocol
 
 from shoal_local.clock import Clock
+from shoal_local.faults import Faults
 from shoal_local.names import HOST
 
 
@@ -14,6 +15,7 @@ class CloudFace(Protocol):
 
     endpoint_url: str
     clock: Clock
+    faults: Faults
 
     def client(self, service: str) -> Any:
         """A boto3 client with the administrator's rights."""

@@ -14,7 +14,6 @@ from shoal_local.balancer.balancer import Balancer
 from shoal_local.fleet import launching
 from shoal_local.fleet.agent import Agent
 from shoal_local.fleet.cloud import CloudFace
-from shoal_local.fleet.faults import FleetFaults
 from shoal_local.fleet.image import DEFAULT_ENTRYPOINT
 from shoal_local.fleet.instances import Instances
 from shoal_local.fleet.records import TaskRecord
@@ -40,7 +39,7 @@ class Fleet:
         entrypoint: Sequence[str] = DEFAULT_ENTRYPOINT,
         times: FleetTimes | None = None,
     ) -> None:
-        self.faults = FleetFaults()
+        self.faults = cloud.faults.fleet
         self.folder = Path(tempfile.mkdtemp(prefix="shoal-fleet-"))
         self._times = times or FleetTimes()
         self._time = SimTime(cloud.clock)
@@ -51,6 +50,11 @@ class Fleet:
         self.balancer = Balancer(self._time)
         self._thread = threading.Thread(target=self._run, name="shoal-fleet", daemon=True)
 
+    @property
+    def agent_url(self) -> str:
+        """Where tasks ask for credentials, metadata and protection."""
+        return self._agent.url
+
     def start(self) -> None:
         PACE.speed = self._time.clock.speed
         PACE.holds.append(self._scheduler.holds)
@@ -60,7 +64,9 @@ class Fleet:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the loop, the balancer, every process and thread, and remove the tasks' files."""
+        """End the loop, the balancer, every process and thread, and remove the tasks' files. A second call is free."""
+        if self._time.ended.is_set():
+            return
         self._time.ended.set()
         self._thread.join(_JOIN_SECONDS)
         self.balancer.stop()

@@ -57,7 +57,7 @@ def image_environment(application: Path, scratch: Path) -> dict[str, str]:
         "HOME": str(scratch),
         "TMPDIR": str(scratch),
         "SHOAL_WORK_DIR": str(scratch),
-        "SHOAL_LOCAL_ONLY": "0",
+        "SHOAL_LOCAL_ONLY": "1",
         "LANG": "C.UTF-8",
         "PYTHONPATH": str(application),
         "PYTHONUNBUFFERED": "1",

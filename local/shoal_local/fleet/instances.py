@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from shoal_local.fleet.boot import Boot, cluster_of, offered
+from shoal_local.fleet.boot import Boot, offered
 from shoal_local.fleet.cloud import CloudFace
 from shoal_local.fleet.launching import record
 from shoal_local.fleet.placement import Resources, instances_for, left_over
@@ -42,7 +42,7 @@ class Instances:
         for boot in self._boots.values():
             boot.join(timeout)
 
-    def step(self, tasks_of: Callable[[str], list[TaskRecord]]) -> None:
+    def step(self, tasks_of: TasksOn) -> None:
         """``tasks_of`` gives the tasks of a cluster that are not stopped."""
         self._forget_gone()
         for provider in list(backend("ecs").capacity_providers.values()):
@@ -51,7 +51,7 @@ class Instances:
                 continue
             self._boot(group)
             if provider.auto_scaling_group_provider["managedScaling"]["status"] == "ENABLED":
-                self._scale(provider, group, tasks_of(cluster_of(group)))
+                self._scale(provider, group, tasks_of)
             self._retry(group)
 
     def _boot(self, group: Any) -> None:
@@ -70,9 +70,11 @@ class Instances:
                     del instances[identity]
                     self._lost(instance.container_instance_arn, instance.ec2_instance_id)
 
-    def _scale(self, provider: Any, group: Any, tasks: list[TaskRecord]) -> None:
+    def _scale(self, provider: Any, group: Any, tasks_of: TasksOn) -> None:
+        clusters = [c.name for c in backend("ecs").clusters.values() if provider.name in (c.capacity_providers or [])]
+        tasks = [task for cluster in clusters for task in tasks_of(cluster)]
         mine = [task for task in tasks if task.capacity_provider_name == provider.name]
-        registered = registered_in(cluster_of(group), group)
+        registered = registered_in(clusters, group)
         idle = self._idle(registered, mine)
         waiting = [task.needs for task in mine if task.container_instance_arn is None and task.alive]
         free = {arn: free_on(instance, mine) for arn, instance in registered.items()}
@@ -134,13 +136,12 @@ def group_of(provider: Any) -> Any:
     return backend("autoscaling").autoscaling_groups.get(name)
 
 
-def registered_in(cluster: str, group: Any) -> dict[str, Any]:
-    """The container instances of a group, by ARN."""
+def registered_in(clusters: Iterable[str], group: Any) -> dict[str, Any]:
+    """The container instances of a group in these clusters, by ARN."""
     mine = {state.instance.id for state in group.instance_states}
-    found = backend("ecs").container_instances.get(cluster, {}).values()
-    return {
-        instance.container_instance_arn: instance for instance in found if instance.ec2_instance_id in mine
-    }
+    shelves = backend("ecs").container_instances
+    found = [instance for cluster in clusters for instance in shelves.get(cluster, {}).values()]
+    return {each.container_instance_arn: each for each in found if each.ec2_instance_id in mine}
 
 
 def free_on(instance: Any, tasks: Iterable[TaskRecord]) -> Resources:

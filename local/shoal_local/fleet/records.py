@@ -6,6 +6,7 @@ The names are those of the ECS API in snake case: moto's serializer reads them o
 from __future__ import annotations
 
 import datetime
+import threading
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,6 +82,7 @@ class TaskRecord:
     """Whether its end has been put to its deployment's account."""
 
     def __post_init__(self) -> None:
+        self._lock = threading.Lock()
         self.task_arn = self.task_arn or arn("ecs", f"task/{self.cluster_name}/{self.id}")
 
     @property
@@ -88,9 +90,20 @@ class TaskRecord:
         return self.containers[0]
 
     @property
+    def status(self) -> str:
+        """moto's own name of a task's last status."""
+        return self.last_status
+
+    @property
     def alive(self) -> bool:
         """Counts for its service: neither stopped nor told to stop."""
         return self.last_status in LIVE and self.desired_status == "RUNNING"
+
+    def move(self, status: str) -> None:
+        """The next status; nothing leaves STOPPED, whichever thread comes late."""
+        with self._lock:
+            if self.last_status != "STOPPED":
+                self.last_status = status
 
     def advance(self) -> None:
         """moto calls this on a describe, to move its own simulated tasks on: these move by themselves."""

@@ -21,9 +21,9 @@ def breaker_threshold(desired: int, configuration: Mapping[str, Any] | None) -> 
     if not breaker.get("enable"):
         return None
     threshold = breaker.get("thresholdConfiguration") or {}
-    kind, value = threshold.get("type", "BOUNDED_PERCENT"), threshold.get("value", 50)
+    kind, value = threshold.get("type", "BOUNDED_PERCENT"), int(threshold.get("value", 50))
     if kind == "COUNT":
-        return int(value)
+        return value
     share = max(1, math.ceil(desired * value / 100))
     return share if kind == "UNBOUNDED_PERCENT" else min(max(share, BREAKER_MINIMUM), BREAKER_MAXIMUM)
 

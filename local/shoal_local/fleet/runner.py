@@ -154,10 +154,11 @@ class TaskRunner:
         container.runtime_id, container.last_status = f"{self.task.id}-{pid}", "RUNNING"
         self.task.started_at = now()
         if self.task.desired_status == "RUNNING":
-            self.task.last_status = "RUNNING"
+            self.task.move("RUNNING")
 
     def _ended(self, code: int | None, reason: str | None) -> None:
         container = self.task.container
         container.exit_code, container.reason, container.last_status = code, reason, "STOPPED"
         self._agent.dismiss(self.task)
-        self.task.stopped_at, self.task.last_status = now(), "STOPPED"
+        self.task.stopped_at = now()
+        self.task.move("STOPPED")

@@ -122,7 +122,7 @@ class Scheduler:
         if task.id not in self._running_since:
             self._running_since[task.id] = real.monotonic()
             targets.register(service, task, _instance_of(task))
-        if self._faults.hits("unhealthy", service.name) and self._lived(task):
+        if self._faults.hits("unhealthy", service.name) and self._age(task) >= self._settle_time():
             events.container_unhealthy(service, task.id)
             return self._unfit(task, "Task failed container health checks")
         for arn, identity, port, health in targets.health_of(task):
@@ -138,21 +138,27 @@ class Scheduler:
 
     def _lived(self, task: TaskRecord) -> bool:
         """Long enough, on the clock and really, for a task without health checks to count."""
-        wanted = max(self._time.clock.seconds(self._times.settle), self._times.real_settle)
-        return real.monotonic() - self._running_since[task.id] >= wanted
+        return self._age(task) >= max(self._settle_time(), self._times.real_settle)
+
+    def _settle_time(self) -> float:
+        return self._time.clock.seconds(self._times.settle)
+
+    def _age(self, task: TaskRecord) -> float:
+        """Real seconds since the scheduler saw it run."""
+        return real.monotonic() - self._running_since[task.id]
 
     def _grace_is_over(self, service: Any, task: TaskRecord) -> bool:
         asked = float(service.health_check_grace_period_seconds or 0)
         grace = min(asked, max(self._time.clock.seconds(asked), self._times.real_grace))
-        return real.monotonic() - self._running_since[task.id] >= grace
+        return self._age(task) >= grace
 
     def _stop(self, service: Any, task: TaskRecord) -> None:
         """Off the load balancer, a pause for its connections, then SIGTERM."""
         if task.id not in self._end_at:
             self._end_at[task.id] = self._time.now() + targets.deregister(service, task)
-            task.last_status = "DEACTIVATING"
+            task.move("DEACTIVATING")
         if self._time.now() >= self._end_at[task.id]:
-            task.last_status = "STOPPING"
+            task.move("STOPPING")
             self._tasks.end(task)
 
     def _move(self, service: Any, tasks: list[TaskRecord]) -> None:
@@ -165,7 +171,7 @@ class Scheduler:
                     "ServiceSchedulerInitiated", "Scaling activity initiated by draining container instance"
                 )
         wanted = service.desired_count if service.status == "ACTIVE" else 0
-        healthy = len([task for task in live if self._healthy(task)])
+        healthy = len([task for task in live if self._healthy(service, task)])
         step = moves(Counts(wanted, len(mine), len(older), healthy), service.deployment_configuration)
         deployment = f"Scaling activity initiated by (deployment {primary['id']})"
         self._stop_some(mine, step.stop_primary, deployment, force=service.status == "DRAINING")
@@ -182,9 +188,11 @@ class Scheduler:
         for task in order[:count]:
             task.stop("ServiceSchedulerInitiated", reason)
 
-    def _healthy(self, task: TaskRecord) -> bool:
+    def _healthy(self, service: Any, task: TaskRecord) -> bool:
         """Running, and healthy in every target group; without one, alive for long enough."""
         if task.last_status != "RUNNING" or task.id not in self._running_since:
+            return False
+        if self._faults.hits("unhealthy", service.name):
             return False
         found = targets.health_of(task)
         if found:
@@ -206,7 +214,7 @@ class Scheduler:
 
     def _settle(self, service: Any, tasks: list[TaskRecord]) -> None:
         primary = service.deployments[0]
-        mine = [task for task in tasks if task.started_by == primary["id"] and self._healthy(task)]
+        mine = [task for task in tasks if task.started_by == primary["id"] and self._healthy(service, task)]
         if len(mine) != service.desired_count or len(tasks) != len(mine):
             return
         self._accounts.setdefault(primary["id"], _Account()).failures = 0

@@ -109,7 +109,7 @@ class Tasks:
         if task.launch_type == "EC2":
             task.host_port = int(mappings[0].get("hostPort") or 0)
         runner = TaskRunner(self._cloud, self._agent, self._folder, entrypoint, task, definition)
-        task.last_status = "PENDING"
+        task.move("PENDING")
         self._runners[task.id] = runner
         runner.start()
         events.started(service, [task.id])
@@ -119,8 +119,9 @@ class Tasks:
         runner = self._runners.get(task.id)
         if runner is not None:
             runner.stop(at_once)
-        elif task.last_status != "STOPPED":
-            task.last_status = task.container.last_status = "STOPPED"
+        else:
+            task.container.last_status = "STOPPED"
+            task.move("STOPPED")
 
     def forget_old(self) -> None:
         """Stopped tasks leave the list after an hour, their thread when it has ended."""

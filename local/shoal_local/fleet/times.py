@@ -22,7 +22,7 @@ class FleetTimes:
     backoff_most: float = 900.0
     """Service throttle logic: up to 15 minutes between attempts."""
     settle: float = 30.0
-    real_settle: float = 2.0
+    real_settle: float = 5.0
     """A task has to live this long, really, before a rollout without health checks counts it."""
     real_grace: float = 20.0
     """The health check grace period lasts at least this long, really (and never longer than it was asked for):

@@ -45,7 +45,7 @@ class Call:
         """moto's backend of a service in the caller's account and region."""
         from moto.backends import get_backend
 
-        return get_backend(service)[self.response.current_account][self.response.region]  # type: ignore[arg-type]
+        return get_backend(service)[self.response.current_account][self.response.region]
 
 
 Before = Callable[[Call], "dict[str, Any] | None"]
