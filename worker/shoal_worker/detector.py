@@ -24,6 +24,7 @@ class Detector:
     """
 
     def __init__(self, model: Path | Model, *, device: str | None = None, threads: int = 0) -> None:
+        self.device = device
         self.model = load_model(model, device, threads) if isinstance(model, Path) else model
         self._letterbox: Letterbox | None = None
         self._key: tuple[int, ...] = ()
@@ -53,9 +54,17 @@ class Detector:
     def notes(self, options: TrackOptions) -> tuple[str, ...]:
         """What of ``options`` this model cannot do, in sentences."""
         height, width = self.model.size
-        if self.model.dynamic or options.image_size in (None, self.model.size):
-            return ()
-        return (f"--imgsz was ignored: the model is fixed at {height}x{width}; export it with dynamic=True",)
+        wanted, ran = self.model.wanted_provider, self.model.provider
+        sentences = {
+            f"--imgsz was ignored: the model is fixed at {height}x{width}; export it with dynamic=True": (
+                not self.model.dynamic and options.image_size not in (None, self.model.size)
+            ),
+            f"--device was ignored: the model is loaded already, on {ran}": (
+                options.device not in (None, self.device)
+            ),
+            f"{wanted} did not come up and {ran} ran instead: check the GPU's driver": wanted != ran,
+        }
+        return tuple(sentence for sentence, holds in sentences.items() if holds)
 
     def _fitted(self, frame: tuple[int, int], options: TrackOptions) -> Letterbox:
         size = self.input_size(frame, options)

@@ -16,7 +16,7 @@ from shoal_worker.errors import ModelError
 from shoal_worker.frames import Floats
 from shoal_worker.layouts import Layout, classes_in, recognise_layout
 from shoal_worker.modelfile import ModelFile, model_file
-from shoal_worker.providers import SESSION_ERRORS, open_session
+from shoal_worker.providers import SESSION_ERRORS, open_session, preferred_provider
 
 _TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -31,7 +31,8 @@ class Model:
     """A loaded detector.
 
     ``size`` (height, width) is its input; where ``dynamic`` it is only the usual one. ``stride`` is what a
-    side must be a multiple of. ``input_type`` uint8 means that the graph itself scales 0..255.
+    side must be a multiple of. ``provider`` is what runs, ``wanted_provider`` what
+    should. ``input_type`` uint8 means that the graph itself scales 0..255.
     """
 
     session: onnxruntime.InferenceSession
@@ -44,6 +45,7 @@ class Model:
     stride: int
     input_type: type[np.generic]
     provider: str
+    wanted_provider: str
 
     def run(self, tensor: npt.NDArray[Any]) -> Floats:
         """The first output for a tensor (1, 3, height, width) of ``input_type``: an array (1, a, b)."""
@@ -58,10 +60,10 @@ def load_model(path: Path, device: str | None = None, threads: int = 0) -> Model
     """
     with model_file(path) as file:
         session = open_session(str(file.path), device, threads)
-        return _described(session, file)
+        return _described(session, file, preferred_provider(device))
 
 
-def _described(session: onnxruntime.InferenceSession, file: ModelFile) -> Model:
+def _described(session: onnxruntime.InferenceSession, file: ModelFile, wanted: str) -> Model:
     metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
     source = session.get_inputs()[0]
     if len(session.get_inputs()) != 1 or source.type not in _TYPES:
@@ -74,7 +76,7 @@ def _described(session: onnxruntime.InferenceSession, file: ModelFile) -> Model:
     names = _completed(names, classes_in(layout, shape))
     provider = session.get_providers()[0]
     return Model(session, file.name, file.sha256, layout, names, size, dynamic, stride,
-                 _TYPES[source.type], provider)  # fmt: skip
+                 _TYPES[source.type], provider, wanted)  # fmt: skip
 
 
 def _run(session: onnxruntime.InferenceSession, tensor: npt.NDArray[Any]) -> Floats:

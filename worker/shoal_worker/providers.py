@@ -69,6 +69,12 @@ def open_session(model: str, device: str | None = None, threads: int = 0) -> onn
     return session
 
 
+def preferred_provider(device: str | None) -> str:
+    """The provider that a session on ``device`` should run on; raises ModelError as ``choose_providers``
+    does."""
+    return choose_providers(device, onnxruntime.get_available_providers())[0][0]
+
+
 def _provider_options(name: str, index: int) -> dict[str, Any]:
     if name == _NAMES["cpu"]:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,17 @@ def test_a_fixed_model_says_that_imgsz_is_ignored(tmp_path):
     detector = Detector(write_model(tmp_path / "model.onnx", "yolov8"))
     # Then the note says what to do
     assert "dynamic=True" in detector.notes(TrackOptions(image_size=(640, 640)))[0]
+
+
+def test_a_gpu_that_did_not_come_up_and_a_late_device_are_noted(tmp_path):
+    # Given a model that was meant for a GPU and runs on the processor
+    model = load_model(write_model(tmp_path / "model.onnx", "yolov8"), "cpu")
+    detector = Detector(replace(model, wanted_provider="CUDAExecutionProvider"), device="cpu")
+    # When its notes are asked for, with another device named after it was loaded
+    notes = detector.notes(TrackOptions(device="cuda:0"))
+    # Then both are said; and a model that runs where it should says nothing
+    assert [note.split()[0] for note in notes] == ["--device", "CUDAExecutionProvider"]
+    assert Detector(model, device="cpu").notes(TrackOptions(device="cpu")) == ()
 
 
 @pytest.mark.parametrize(
