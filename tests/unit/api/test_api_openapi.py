@@ -39,6 +39,12 @@ def test_its_routes_are_those_of_the_functions(function: str) -> None:
     assert {(method, re.sub("<(.+?)>", r"{\1}", path)) for method, path in written} == routes
 
 
+def test_the_template_has_the_same_routes() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    deployed = re.findall(r'Path: "([^"]+)", Method: (\w+)', text)
+    assert sorted(deployed) == sorted((route.path, route.method) for route in ROUTES)
+
+
 def test_the_page_for_people_names_every_route() -> None:
     page = (ROOT / "docs" / "api.md").read_text()
     assert [route for route in ROUTES if f"`{route.method} {route.path}`" not in page] == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, NoReturn
+from typing import Any
 
 from shoal.errors import MalformedRequest
 
@@ -29,13 +29,7 @@ def decode_json(text: str) -> Any:
     """
     _check_json_depth(text)
     try:
-        value = json.loads(
-            text,
-            parse_int=_integer,
-            parse_float=_number,
-            parse_constant=_no_constant,
-            object_pairs_hook=_mapping,
-        )
+        value = json.loads(text, parse_int=_integer, object_pairs_hook=_mapping)
     except json.JSONDecodeError as error:
         raise MalformedRequest(f"the body is not JSON: {error.msg} at character {error.pos}") from error
     return _checked(value)
@@ -76,17 +70,6 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _number(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise MalformedRequest("the body holds a number that no double can hold")
-    return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise MalformedRequest(f"the body holds {name}, which is not JSON")
-
-
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
@@ -110,7 +93,9 @@ def _checked(value: Any) -> Any:
         return value
     if isinstance(value, int) and abs(value) <= MAXIMUM_INTEGER:
         return value
-    raise MalformedRequest(f"the body holds a value that JSON cannot hold ({type(value).__name__})")
+    raise MalformedRequest(
+        f"the body holds a {type(value).__name__} that JSON cannot hold, such as NaN or a date"
+    )
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the routes answer."""
+"""What the routes below /deploy answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from pydantic import BaseModel
 
 from shoal.contracts.deployment import Adjustment, DeploymentSpec
 from shoal.contracts.job import JobRecord
-from shoal.contracts.registry import ModelVersion
 from shoal.contracts.status import DeploymentStatus, LedgerState
 from shoal.deployments.model import Event
-from shoal.registry import RegisteredModel
 
 
 class Accepted(BaseModel):
@@ -74,17 +72,3 @@ class Submitted(BaseModel):
     jobs: list[JobRecord]
     desired_workers: int | None
     links: dict[str, str]
-
-
-class ModelPage(BaseModel):
-    models: list[RegisteredModel]
-    next_token: str | None = None
-
-
-class Versions(BaseModel):
-    """A model with a page of its versions, newest first."""
-
-    model: str
-    latest: int
-    versions: list[ModelVersion]
-    next_token: str | None = None

@@ -7,8 +7,8 @@ from http import HTTPStatus
 
 from shoal import registry
 from shoal.api.gate import Answer, Request
-from shoal.api.model import ModelPage, Versions
 from shoal.api.pages import MAXIMUM_LIMIT, limit_of, position_of, token_for
+from shoal.api.registry_model import ModelPage, Versions
 from shoal.api.validate import validated
 from shoal.contracts.registry import Registration
 from shoal.errors import NotFound

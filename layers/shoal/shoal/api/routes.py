@@ -11,10 +11,9 @@ from shoal.api.model import (
     DeploymentPage,
     Description,
     JobPage,
-    ModelPage,
     Submitted,
-    Versions,
 )
+from shoal.api.registry_model import ModelPage, Versions
 from shoal.api.seed_bodies import InitiateDeployment, MlopsDelete
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.contracts.job import JobRecord
