@@ -51,8 +51,8 @@ def test_tracked_files_give_nothing_away() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
-        ("arn:aws:sqs:us-west-2:", "999988887777", ":queue"),
-        ("", "999988887777", ".dkr.ecr.us-west-2.amazonaws.com/x"),
+        ("arn:aws:sqs:us-west-2:", "99998888", "7777", ":queue"),
+        ("", "99998888", "7777", ".dkr.ecr.us-west-2.amazonaws.com/x"),
         ("image: ", "ami-", "0abcdef1234567890"),
         ("mail ", "jane.doe@", "institute.edu"),
         ("", "vpc-", "0a1b2c3d4e5f60718"),
