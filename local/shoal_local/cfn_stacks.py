@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shoal_local import cfn_engine, cfn_types
+from shoal_local.cfn_lookup import made
 from shoal_local.names import HOST
 from shoal_local.patches import Contract, contract
 from shoal_local.sam_transform import is_sam, parse_template, transform
@@ -68,7 +69,7 @@ def install() -> None:
 
 def _living(self: Any) -> list[Any]:
     """moto lists resources whose condition is false as None."""
-    return [self.resource_map._parsed_resources[name] for name in cfn_engine.made(self.resource_map)]
+    return [self.resource_map._parsed_resources[name] for name in made(self.resource_map)]
 
 
 def _with_macro(

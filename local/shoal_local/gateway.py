@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +12,8 @@ from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from shoal_local.cfn_api import body_of
-from shoal_local.gateway_event import gateway_error, proxy_event, proxy_response
+from shoal_local.gateway_errors import BAD_HANDLER, BROKEN, INVALID_TOKEN, MISSING_TOKEN, gateway_error
+from shoal_local.gateway_event import proxy_event, proxy_response
 from shoal_local.iam import Iam, Principal
 from shoal_local.lambda_permission import may_invoke
 from shoal_local.lambda_pool import LambdaPool
@@ -37,84 +39,80 @@ class Gateway:
 
     def _handle(self, request: Request, body: bytes) -> Response:
         found = find_route(request.method, request.path)
-        if found is None:
-            return gateway_error(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+        if isinstance(found, dict):
+            return gateway_error(found, request.path, *MISSING_TOKEN)
         route, arguments = found
-        integration = route["integration"]
-        if integration.get("type") == "mock":
-            return _mock(integration)
-        principal, refused = self._authorize(request, route, body)
-        if refused is not None:
-            return refused
-        return self._invoke(request, route, arguments, principal)
+        if route["integration"].get("type") == "mock":
+            return _mock(route["integration"])
+        try:
+            principal = self._authorized(request, route, body)
+            answer = self._invoked(request, route, arguments, principal)
+        except _Refused as refused:
+            return gateway_error(route["body"], request.path, *refused.answer)
+        return answer
 
-    def _authorize(
-        self, request: Request, route: dict[str, Any], body: bytes
-    ) -> tuple[Principal | None, Response | None]:
+    def _authorized(self, request: Request, route: dict[str, Any], body: bytes) -> Principal | None:
+        """The signer, allowed execute-api:Invoke; None where the method asks for none."""
         if not route["iam"] or not self._iam.enforced:
-            return None, None
+            return None
         caller = caller_of(request.environ)
         if caller is None:
-            return None, gateway_error(
-                403, "Missing Authentication Token", "MissingAuthenticationTokenException"
-            )
+            raise _Refused(*MISSING_TOKEN)
         principal = self._iam.principal(caller.access_key, session_token_of(request.environ))
         if principal is None:
-            message = "The security token included in the request is invalid."
-            return None, gateway_error(403, message, "UnrecognizedClientException")
+            raise _Refused(*INVALID_TOKEN)
         try:
             verify(request.environ, body, caller.access_key, principal.secret, "execute-api", caller.region)
         except BadSignature as error:
-            return None, gateway_error(403, str(error), "InvalidSignatureException")
+            raise _Refused(403, str(error), "InvalidSignatureException") from error
         resource = arn("execute-api", f"{route['api']}/{route['stage']}/{request.method}{route['path']}")
         if not self._iam.authorize(principal, "execute-api:Invoke", [resource], {}).allowed:
             asked = f"perform: execute-api:Invoke on resource: {resource}"
-            message = f"User: {principal.arn} is not authorized to {asked}"
-            return None, gateway_error(403, message, "AccessDeniedException")
-        return principal, None
+            raise _Refused(
+                403, f"User: {principal.arn} is not authorized to {asked}", "AccessDeniedException"
+            )
+        return principal
 
-    def _invoke(
+    def _invoked(
         self, request: Request, route: dict[str, Any], arguments: dict[str, str], principal: Principal | None
     ) -> Response:
         target = _FUNCTION.search(str(route["integration"].get("uri", "")))
-        source = arn("execute-api", f"{route['api']}/{route['stage']}/{request.method}{route['resource']}")
-        broken = gateway_error(500, "Internal server error", "InternalServerErrorException")
         if target is None:
-            return broken
+            raise _Refused(*BROKEN)
         function = function_by_arn(target.group(1))
+        source = arn("execute-api", f"{route['api']}/{route['stage']}/{request.method}{route['resource']}")
         if not may_invoke(function, "apigateway.amazonaws.com", source):
-            return broken
+            raise _Refused(*BROKEN)
         event = proxy_event(request, route, arguments, principal)
-        outcome, _ = self._pool.invoke(function, _json(event))
-        if outcome.failed:
-            return gateway_error(502, "Internal server error", "InternalServerErrorException")
-        answer = proxy_response(outcome.payload)
-        return answer or gateway_error(502, "Internal server error", "InternalServerErrorException")
+        outcome, _ = self._pool.invoke(function, json.dumps(event).encode())
+        answer = None if outcome.failed else proxy_response(outcome.payload)
+        if answer is None:
+            raise _Refused(*BAD_HANDLER)
+        return answer
 
 
-def _json(event: dict[str, Any]) -> bytes:
-    import json
+class _Refused(Exception):
+    """What the gateway answers itself: status, message, kind."""
 
-    return json.dumps(event).encode()
+    def __init__(self, status: int, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.answer = (status, message, kind)
 
 
-def find_route(method: str, path: str) -> tuple[dict[str, Any], dict[str, str]] | None:
-    """The deployed method behind a path; None where API Gateway says "Missing Authentication Token"."""
+def find_route(method: str, path: str) -> tuple[dict[str, Any], dict[str, str]] | dict[str, Any]:
+    """The deployed method behind a path and its arguments; without one, the body of the API asked."""
+    asked: dict[str, Any] = {}
     for api in list(backend("apigateway").apis.values()):
         for stage in list(api.stages.values()):
             prefix = f"/{stage.name}"
             if path != prefix and not path.startswith(f"{prefix}/"):
                 continue
-            found = _match(body_of(api), method, path[len(prefix) :] or "/")
+            asked = body_of(api)
+            found = _match(asked, method, path[len(prefix) :] or "/")
             if found:
-                place = {
-                    "api": api.id,
-                    "stage": stage.name,
-                    "variables": stage.variables,
-                    "binary": api.binaryMediaTypes,
-                }
-                return {**found[0], **place}, found[1]
-    return None
+                place = {"api": api.id, "stage": stage.name, "variables": stage.variables, "body": asked}
+                return {**found[0], **place, "binary": api.binaryMediaTypes}, found[1]
+    return asked
 
 
 def _match(body: dict[str, Any], method: str, path: str) -> tuple[dict[str, Any], dict[str, str]] | None:

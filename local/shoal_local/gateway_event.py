@@ -99,9 +99,3 @@ def proxy_response(payload: bytes) -> Response | None:
     for name, values in (answer.get("multiValueHeaders") or {}).items():
         response.headers.setlist(name, [str(value) for value in values])
     return response
-
-
-def gateway_error(status: int, message: str, kind: str) -> Response:
-    """API Gateway's own answers: ``{"message": ...}`` and the kind in a header."""
-    headers = {"x-amzn-ErrorType": kind, "x-amzn-RequestId": str(uuid.uuid4())}
-    return Response(json.dumps({"message": message}), status, headers, content_type="application/json")

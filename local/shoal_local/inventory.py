@@ -95,6 +95,8 @@ def _is_resource(item: Any) -> bool:
         return any(_is_resource(instance) for instance in instances)
     if type(item).__name__ == "NetworkInterface" and getattr(item, "instance", None) is not None:
         return _is_resource(item.instance)
+    if getattr(item, "layer_versions", None) == {}:
+        return False
     if type(item).__name__ == "Key" and str(getattr(item, "description", "")).startswith("Default"):
         return False
     states = (getattr(item, name, "") for name in ("status", "state", "_state", "instance_state"))

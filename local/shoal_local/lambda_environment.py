@@ -82,7 +82,7 @@ class ExecutionEnvironment:
         return self._process.pid
 
     def invoke(self, event: bytes, timeout: float) -> Outcome:
-        """Run the handler once; ``timeout`` is the function's, in real seconds, from the end of the import."""
+        """Run the handler once; ``timeout`` is the function's, in real seconds from the import's end."""
         request_id = str(uuid.uuid4())
         if not self.api.ready.wait(INIT_SECONDS):
             return self._timed_out(request_id, INIT_SECONDS)

@@ -7,7 +7,7 @@ from typing import Any
 from shoal_local.iam_policy import conditions_met, listed
 from shoal_local.patches import contract
 
-contract("moto.awslambda.policy", "Policy.statements")
+contract("moto.awslambda.policy", "Policy.__init__", "self parent")
 
 
 def may_invoke(function: Any, service: str, source_arn: str) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import hmac
 import re
-from urllib.parse import parse_qsl
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -60,11 +59,9 @@ def _check_age(stamp: str) -> None:
 def _request(environ: Environ, body: bytes, signed: list[str]) -> AWSRequest:
     """The request as its sender saw it, with the signed headers only."""
     raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or environ.get("PATH_INFO", "/"))
-    path = raw.split("?", 1)[0]
-    query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
     headers = {name: _header(environ, name) for name in signed}
-    url = f"http://{environ['HTTP_HOST']}{path}"
-    return AWSRequest(method=environ["REQUEST_METHOD"], url=url, data=body, params=query, headers=headers)
+    url = f"http://{environ['HTTP_HOST']}{raw}"
+    return AWSRequest(method=environ["REQUEST_METHOD"], url=url, data=body, headers=headers)
 
 
 def _header(environ: Environ, name: str) -> str:
