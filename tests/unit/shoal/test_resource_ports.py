@@ -45,7 +45,7 @@ def test_each_deployment_gets_a_port_of_its_own() -> None:
         taken = list(pool.map(claimed, NAMES[:3]))
     # Then
     assert sorted(taken) == [5001, 5002, 5003]
-    with pytest.raises(NoCapacity, match="delete a deployment, or widen PortRange"):
+    with pytest.raises(NoCapacity, match="delete a deployment, or widen ListenerPorts"):
         claimed(NAMES[3])
 
 
@@ -101,7 +101,7 @@ def test_listeners_of_others_are_walked_around(foreign: list[int], expected: int
     made["target_group"] = Entry(kind="target_group", order=20, name="g", revision=1, arn=group.arn)
     # When / Then
     if expected is None:
-        with pytest.raises(NoCapacity, match="PortRange"):
+        with pytest.raises(NoCapacity, match="ListenerPorts"):
             BY_KIND["listener"].make(context)
     else:
         assert BY_KIND["listener"].make(context).extra == {"port": str(expected)}

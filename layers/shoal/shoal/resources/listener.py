@@ -41,7 +41,7 @@ class Listener:
                 return made
             ports.mark_foreign(port, context.deployment, context.generation)
         raise NoCapacity(
-            "listeners that are not ours hold every port: widen PortRange or use another balancer"
+            "listeners that are not ours hold every port: widen ListenerPorts or use another balancer"
         )
 
     def observe(self, scope: Scope) -> Found | None:

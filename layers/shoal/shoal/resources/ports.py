@@ -75,7 +75,7 @@ def _exhausted(owners: Mapping[int, str]) -> str:
     foreign = sorted(port for port in ports if owners.get(port) == FOREIGN)
     return (
         f"every port of {ports.start}-{ports.stop - 1} is taken ({len(foreign)} by foreign listeners: "
-        f"{foreign}): delete a deployment, or widen PortRange"
+        f"{foreign}): delete a deployment, or widen ListenerPorts"
     )
 
 
