@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from rest_world import ACCOUNT, SEED_BUCKETS, World, move
 from shoal import deployments, table
 from shoal.aws import client
@@ -197,6 +198,23 @@ def test_what_is_wrong_is_named(model: World, change: dict[str, Any], field: str
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert (answer.body["errors"][0]["field"], True) == (field, says in answer.body["errors"][0]["detail"])
     assert deployments.find("reef") is None
+
+
+@pytest.mark.parametrize(("code", "status"), [("403", 422), ("503", 503), ("500", 503), ("400", 502)])
+def test_s3_may_refuse(model: World, monkeypatch: pytest.MonkeyPatch, code: str, status: int) -> None:
+    # Given a bucket that answers with an error
+    class Bucket:
+        def head_object(self, **_: str) -> None:
+            raise ClientError({"Error": {"Code": code, "Message": "secret"}}, "HeadObject")
+
+    monkeypatch.setattr("shoal.api.model_source.client", lambda service: Bucket())
+    # When
+    answer = model.call("POST", "/deploy", REEF)
+    # Then
+    assert (answer.status, "secret" in json.dumps(answer.body)) == (status, False)
+    assert answer.headers.get("Retry-After") == ("5" if status == 503 else None)
+    fields = {one["field"] for one in answer.body["errors"]}
+    assert fields == ({"model_location"} if status == 422 else set())
 
 
 @pytest.mark.parametrize("image", ["", "registry.example.org/own:1"])

@@ -14,6 +14,8 @@ from shoal.errors import InvalidRequest, NotFound
 from shoal.settings import settings
 
 _ABSENT = frozenset({"404", "NoSuchKey", "NoSuchBucket", "NotFound"})
+_FORBIDDEN = frozenset({"403", "AccessDenied"})
+_READABLE = "in its own bucket it reads below models/ and track-config/, and every bucket of ModelBuckets"
 _PICKLES = (".pt", ".pth")
 _SERVED = ".onnx"
 
@@ -106,6 +108,8 @@ def _exists(field: str, location: str) -> bool:
         except ClientError as error:
             if code_of(error) in _ABSENT:
                 return False
+            if code_of(error) in _FORBIDDEN:
+                raise field_error(field, f"the stack may not read {location}: {_READABLE}") from error
             raise
     return True
 
