@@ -17,7 +17,7 @@ from typing import Any
 from shoal_local.clock import Clock
 from shoal_local.cloud import PROJECT, Cloud
 from shoal_local.errors import LocalCloudError
-from shoal_local.state import read_state, remove_state, write_state
+from shoal_local.state import read_state, remove_state
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,7 +70,7 @@ def _up(options: argparse.Namespace, file: Path) -> int:
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: cloud.stop_requested.set())
     with cloud:
-        write_state(file, cloud)
+        cloud.write_state(file)
         _report(cloud, file, time.monotonic() - started)
         cloud.stop_requested.wait()
         remove_state(file)

@@ -19,9 +19,8 @@ from shoal_local.names import ACCOUNT, REGION, backend
 from shoal_local.server import Server, moto_application, moto_request_handler, prepare_moto, reset_moto
 
 WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
+# no registry holds it: the fleet runs the worker's own entry point for any image
 WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
-"""No registry holds it: the fleet runs the worker's own entry point for any image."""
-
 PROJECT = Path(__file__).resolve().parents[2]
 _RUNNING = threading.Lock()
 
@@ -230,6 +229,12 @@ class Cloud:
     def iam_report(self) -> dict[str, Any]:
         """Role by role: denied calls, unused grants, wildcard resources, allowed calls."""
         return self.iam.report()
+
+    def write_state(self, file: Path) -> Path:
+        """Write the file by which the command line finds this cloud (see :mod:`shoal_local.state`)."""
+        from shoal_local.state import write_state
+
+        return write_state(file, self)
 
     def summary(self) -> dict[str, Any]:
         """What the command line needs to know, without secrets."""

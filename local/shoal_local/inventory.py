@@ -27,7 +27,7 @@ _HISTORY = frozenset(
 )  # fmt: skip
 _OURS = "shoal_"
 """What our own strict rules remember on a backend, client tokens for one."""
-_OVER = frozenset({"INACTIVE", "DELETED", "DELETE_COMPLETE", "terminated", "shutting-down"})
+_OVER = frozenset({"STOPPED", "INACTIVE", "DELETED", "DELETE_COMPLETE", "terminated", "shutting-down"})
 _NESTED = ("listeners", "rules")
 _PRIMITIVE = (str, bytes, int, float, bool, type(None))
 
@@ -99,7 +99,7 @@ def _is_resource(item: Any) -> bool:
         return False
     if type(item).__name__ == "Key" and str(getattr(item, "description", "")).startswith("Default"):
         return False
-    states = (getattr(item, name, "") for name in ("status", "state", "_state", "instance_state"))
+    states = (getattr(item, name, "") for name in ("status", "state", "_state", "last_status"))
     return not any(str(getattr(state, "name", state)) in _OVER for state in states)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shoal_local.cloud import Cloud
 
 
-def write_state(file: Path, cloud: Cloud) -> None:
+def write_state(file: Path, cloud: Cloud) -> Path:
     """Write it whole or not at all, readable by its owner only: it holds the administrator's keys."""
     file.parent.mkdir(parents=True, exist_ok=True)
     document = {
@@ -24,7 +24,7 @@ def write_state(file: Path, cloud: Cloud) -> None:
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
         json.dump(document, sink, indent=2)
-    fresh.replace(file)
+    return fresh.replace(file)
 
 
 def read_state(file: Path) -> dict[str, Any] | None:
