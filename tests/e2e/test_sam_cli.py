@@ -83,7 +83,9 @@ def sam(project: Path, cloud: dict[str, str]) -> Sam:
         done = subprocess.run(
             [str(SAM), *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=280
         )
-        assert done.returncode == 0, f"sam {' '.join(arguments)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        assert done.returncode == 0, (
+            f"sam {' '.join(arguments)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+        )
         return done.stdout + done.stderr
 
     return run
@@ -121,7 +123,9 @@ def set_value(project: Path, name: str, value: str) -> None:
 
 
 def retention(cloud: dict[str, str]) -> int:
-    groups = client(cloud, "logs").describe_log_groups(logGroupNamePrefix="/shoal/prod/functions")["logGroups"]
+    groups = client(cloud, "logs").describe_log_groups(logGroupNamePrefix="/shoal/prod/functions")[
+        "logGroups"
+    ]
     return int(groups[0]["retentionInDays"])
 
 
@@ -135,7 +139,9 @@ def test_build_deploy_change_and_delete(sam: Sam, project: Path, cloud: dict[str
     # Then every function runs what was built, behind an API that wants a signature
     assert "Successfully created/updated stack" in first
     assert stack_of(cloud)["StackStatus"] == "CREATE_COMPLETE"
-    assert len(client(cloud, "lambda").list_functions()["Functions"]) == len(list((ROOT / "functions").iterdir()))
+    assert len(client(cloud, "lambda").list_functions()["Functions"]) == len(
+        list((ROOT / "functions").iterdir())
+    )
     answer = get(cloud, "/registry")
     assert answer.status_code == 200, answer.text
     assert retention(cloud) == 90
