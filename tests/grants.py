@@ -14,7 +14,7 @@ from permissions_page import unused_on_purpose
 
 @dataclass(frozen=True)
 class Grant:
-    """One action of one statement; ``role`` is empty for a managed policy, whose ``policy`` is then an ARN."""
+    """One action of one statement; ``role`` is empty for a managed policy, with an ARN in ``policy``."""
 
     role: str
     policy: str

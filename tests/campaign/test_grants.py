@@ -23,7 +23,7 @@ from shoal_local.cloud import Cloud
 CLOCK = 120.0
 SAMPLE = 12
 FULL = os.environ.get("FULL") == "1"
-SEED = int(os.environ.get("SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
+SEED = int(os.environ.get("SEED") or 0) or random.SystemRandom().randrange(1, 1_000_000)
 
 
 @pytest.fixture(scope="module")
