@@ -19,9 +19,9 @@ PRIOR = 0.02  # the score that every cell begins with
 
 
 def convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU (a tenth faster to train on a processor than SiLU)."""
+    """Convolution, batch normalisation, SiLU."""
     layer = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.SiLU(inplace=True))
 
 
 class Residual(nn.Module):

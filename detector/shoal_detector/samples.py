@@ -17,7 +17,7 @@ from shoal_detector.render import render_frames
 INPUT_WIDTH, INPUT_HEIGHT = 320, 192
 GREY = (114, 114, 114)  # the letterbox colour of the YOLO family, and of the worker
 FRAMES_PER_SCENE, STRIDE = 10, 14
-CROWD = 14
+CROWD = 11
 KEPT_SHARE = 0.35  # a box cut down to less than this by a variation is left out
 
 

@@ -32,7 +32,7 @@ class Recipe:
     seed: int = 1
     first_scene: int = 10_000
     scenes: int = 320
-    steps: int = 1700
+    steps: int = 1900
     batch: int = 16
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
