@@ -1,4 +1,4 @@
-"""A small account with a fleet: moto's server with the strict rules, and a tiny worker in place of the real one."""
+"""A small account with a fleet: moto with the strict rules, and a tiny worker in place of the real one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from shoal_local.server import Server, moto_application, moto_request_handler, p
 
 SPEED = 60.0
 QUICK = FleetTimes(
-    boot=6, scaling_delay=3, fargate_start=3, settle=3, backoff_first=2, real_settle=5, real_grace=0.5, real_tick=0.02
+    boot=6, scaling_delay=3, fargate_start=3, settle=3, backoff_first=2,
+    real_settle=5, real_grace=0.5, real_tick=0.02,
 )  # fmt: skip
 WORKER = Path(__file__).parent / "integration" / "fleet_worker.py"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
@@ -88,10 +89,10 @@ class Pond:
             "IamInstanceProfile": {"Name": "instance"},
             "UserData": base64.b64encode(f"ECS_CLUSTER={joins or self.name}\n".encode()).decode(),
         }
-        template = self.client("ec2").create_launch_template(LaunchTemplateName=self.name, LaunchTemplateData=data)
+        self.client("ec2").create_launch_template(LaunchTemplateName=self.name, LaunchTemplateData=data)
         self.client("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName=self.name, MinSize=0, MaxSize=maximum, DesiredCapacity=0,
-            LaunchTemplate={"LaunchTemplateId": template["LaunchTemplate"]["LaunchTemplateId"], "Version": "1"},
+            LaunchTemplate={"LaunchTemplateName": self.name, "Version": "1"},
             VPCZoneIdentifier=",".join(self.world.subnets), NewInstancesProtectedFromScaleIn=True,
         )  # fmt: skip
         arn = self.scaling_group()["AutoScalingGroupARN"]
@@ -114,7 +115,8 @@ class Pond:
         balancer = elb.create_load_balancer(Name=self.name, Subnets=self.world.subnets)["LoadBalancers"][0]
         self.balancer = balancer["LoadBalancerArn"]
         group = elb.create_target_group(
-            Name=self.name, Protocol="HTTP", Port=80, VpcId=self.world.vpc, TargetType=kind, HealthCheckPath="/health",
+            Name=self.name, Protocol="HTTP", Port=80, VpcId=self.world.vpc, TargetType=kind,
+            HealthCheckPath="/health",
             HealthCheckIntervalSeconds=10, HealthCheckTimeoutSeconds=2, HealthyThresholdCount=2,
             UnhealthyThresholdCount=2,
         )["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
@@ -122,7 +124,9 @@ class Pond:
             TargetGroupArn=group, Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "12"}]
         )
         actions = [{"Type": "forward", "TargetGroupArn": group}]
-        made = elb.create_listener(LoadBalancerArn=self.balancer, Port=port, Protocol="HTTP", DefaultActions=actions)
+        made = elb.create_listener(
+            LoadBalancerArn=self.balancer, Port=port, Protocol="HTTP", DefaultActions=actions
+        )
         self.listener = made["Listeners"][0]["ListenerArn"]
         return str(group)
 
@@ -134,20 +138,30 @@ class Pond:
             "environment": [{"name": name, "value": value} for name, value in environment.items()],
             "logConfiguration": {
                 "logDriver": "awslogs",
-                "options": {"awslogs-group": log_group, "awslogs-region": "us-west-2", "awslogs-stream-prefix": "w"},
+                "options": {"awslogs-group": log_group, "awslogs-stream-prefix": "w"},
             },
         }  # fmt: skip
         if not fargate:
             container["resourceRequirements"] = [{"type": "GPU", "value": "1"}]
-        size = {"cpu": "256", "memory": "512", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"]}
+        size = {
+            "cpu": "256",
+            "memory": "512",
+            "networkMode": "awsvpc",
+            "requiresCompatibilities": ["FARGATE"],
+        }
         made = self.client("ecs").register_task_definition(
             family=self.name, containerDefinitions=[container], taskRoleArn=self.world.roles["task"],
-            executionRoleArn=self.world.roles["execution"], **(size if fargate else {"requiresCompatibilities": ["EC2"]}),
+            executionRoleArn=self.world.roles["execution"],
+            **(size if fargate else {"requiresCompatibilities": ["EC2"]}),
         )  # fmt: skip
         return str(made["taskDefinition"]["taskDefinitionArn"])
 
     def make_service(self, definition: str, group: str = "", count: int = 1, **more: Any) -> None:
-        strategy = {} if "launchType" in more else {"capacityProviderStrategy": [{"capacityProvider": f"c-{self.name}"}]}
+        strategy = (
+            {}
+            if "launchType" in more
+            else {"capacityProviderStrategy": [{"capacityProvider": f"c-{self.name}"}]}
+        )
         balanced = {"targetGroupArn": group, "containerName": "worker", "containerPort": 8080}
         self.client("ecs").create_service(
             cluster=self.name, serviceName=self.name, taskDefinition=definition, desiredCount=count,
@@ -160,7 +174,9 @@ class Pond:
         )  # fmt: skip
 
     def service(self) -> dict[str, Any]:
-        return dict(self.client("ecs").describe_services(cluster=self.name, services=[self.name])["services"][0])
+        return dict(
+            self.client("ecs").describe_services(cluster=self.name, services=[self.name])["services"][0]
+        )
 
     def rollout(self) -> str:
         return str(self.service()["deployments"][0]["rolloutState"])
@@ -177,7 +193,9 @@ class Pond:
         return [task for task in self.tasks() if task["lastStatus"] == "RUNNING"]
 
     def scaling_group(self, name: str = "") -> dict[str, Any]:
-        answer = self.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name or self.name])
+        answer = self.client("autoscaling").describe_auto_scaling_groups(
+            AutoScalingGroupNames=[name or self.name]
+        )
         return dict(answer["AutoScalingGroups"][0])
 
     def target_states(self, group: str) -> list[str]:

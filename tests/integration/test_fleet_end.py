@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from fleet_world import eventually, pids, running_world
 
@@ -49,7 +50,6 @@ def test_a_process_that_is_killed_takes_its_tasks_with_it() -> None:
 
 def _command(pid: int) -> str:
     try:
-        with open(f"/proc/{pid}/comm") as file:
-            return file.read().strip()
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""

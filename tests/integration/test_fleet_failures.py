@@ -72,7 +72,9 @@ def test_no_capacity_shows_in_the_scaling_activities(pond: Pond) -> None:
     pond.make_service(pond.make_definition())
     scaling = pond.client("autoscaling")
     # When
-    activities = eventually(lambda: scaling.describe_scaling_activities(AutoScalingGroupName=pond.name)["Activities"])
+    activities = eventually(
+        lambda: scaling.describe_scaling_activities(AutoScalingGroupName=pond.name)["Activities"]
+    )
     # Then
     assert activities[0]["StatusCode"] == "Failed"
     assert "InsufficientInstanceCapacity" in activities[0]["StatusMessage"]
@@ -106,7 +108,9 @@ def test_a_root_volume_below_the_snapshot_never_launches(pond: Pond) -> None:
         "ImageId": "ami-12345678", "InstanceType": "g5.xlarge",
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 10}}],
     }  # fmt: skip
-    small = ec2.create_launch_template(LaunchTemplateName=f"small-{pond.name}", LaunchTemplateData=data)["LaunchTemplate"]
+    small = ec2.create_launch_template(LaunchTemplateName=f"small-{pond.name}", LaunchTemplateData=data)[
+        "LaunchTemplate"
+    ]
     scaling = pond.client("autoscaling")
     # When
     scaling.create_auto_scaling_group(

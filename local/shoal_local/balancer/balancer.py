@@ -1,4 +1,5 @@
-"""Keeps a real listener on 127.0.0.1 for every listener of every load balancer, and real health for its targets."""
+"""Keeps a real listener on 127.0.0.1 for every listener of every load balancer, and real health for its
+targets."""
 
 from __future__ import annotations
 
@@ -62,7 +63,7 @@ class Balancer:
         while not self._time.ended.wait(_TICK):
             try:
                 self.step()
-            except Exception:  # a supervisor: one broken pass must not close every listener, and it is logged
+            except Exception:  # noqa: BLE001 - a supervisor: one broken pass must not close every listener, and it is logged
                 _LOG.exception("a pass of the load balancers failed; they try again")
 
     def step(self) -> None:

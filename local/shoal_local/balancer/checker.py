@@ -48,7 +48,8 @@ class Checker:
                     self._look(group, target, watched)
 
     def _drain(self, group: Any, key: str, watched: _Watched) -> None:
-        """A deregistered target goes when its deregistration delay is over; at once when nothing routes to it."""
+        """A deregistered target goes when its deregistration delay is over; at once when nothing routes to
+        it."""
         if watched.draining_since is None:
             watched.draining_since = self._time.now()
         delay = float(group.attributes["deregistration_delay.timeout_seconds"])

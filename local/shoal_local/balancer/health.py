@@ -1,7 +1,8 @@
 """The health of one target: a state machine over the outcomes of its checks. Pure.
 
-ELB guide, "Health checks for Application Load Balancer target groups": one pass makes a new target healthy; an
-unhealthy one needs the healthy threshold in a row, and any target is unhealthy after the unhealthy threshold in a row.
+ELB guide, "Health checks for Application Load Balancer target groups": one pass makes a new target
+healthy; an unhealthy one needs the healthy threshold in a row, and any target is unhealthy after the
+unhealthy threshold in a row.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ _CHUNK = 64 * 1024
 _IDLE_SECONDS = 60
 """The idle timeout of an ALB; real seconds, for a real worker works behind it."""
 _HOP_BY_HOP = frozenset(
-    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
-     "upgrade", "proxy-connection", "content-length", "expect"}
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+     "transfer-encoding", "upgrade", "proxy-connection", "content-length", "expect"}
 )  # fmt: skip
 _TITLES = {
     400: "400 Bad Request", 404: "404 Not Found", 502: "502 Bad Gateway",
@@ -38,7 +38,9 @@ class Listener:
 
     def __init__(self, port: int, table: Callable[[], Table]) -> None:
         handler = type(
-            "BoundHandler", (_Handler,), {"port": port, "table": staticmethod(table), "turns": itertools.count()}
+            "BoundHandler",
+            (_Handler,),
+            {"port": port, "table": staticmethod(table), "turns": itertools.count()},
         )
         self._server = _Server((HOST, port), handler)
         self._thread = threading.Thread(
@@ -205,11 +207,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _say(self, status: int) -> None:
         title = _TITLES[status]
-        body = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
+        lines = (
+            "<html>", f"<head><title>{title}</title></head>", "<body>",
+            f"<center><h1>{title}</h1></center>", "</body>", "</html>", "",
+        )  # fmt: skip
+        body = "\r\n".join(lines)
         self._reply(status, body, "text/html")
 
     def _reply(self, status: int, body: str, kind: str, extra: dict[str, str] | None = None) -> None:
-        """An answer of the balancer's own. It closes the connection: the request's body may not have been read."""
+        """An answer of the balancer's own. It closes the connection: the request's body may not have been
+        read."""
         data = body.encode()
         self.send_response(status)
         for name, value in {**(extra or {}), "Content-Type": kind, "Content-Length": str(len(data))}.items():

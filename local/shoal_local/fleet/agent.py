@@ -1,8 +1,8 @@
 """What the ECS agent answers a container: metadata v4, its task role's credentials, task protection.
 
-Sources: ECS guide, "Task metadata endpoint version 4", "Task IAM role" (the credentials document), "Task scale-in
-protection endpoint" (``PUT $ECS_AGENT_URI/task-protection/v1/state``). One server on loopback for all tasks, a secret
-token in each one's path, as the agent does.
+Sources: ECS guide, "Task metadata endpoint version 4", "Task IAM role" (the credentials document), "Task
+scale-in protection endpoint" (``PUT $ECS_AGENT_URI/task-protection/v1/state``). One server on loopback for
+all tasks, a secret token in each one's path, as the agent does.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Agent:
         self._server.stop()
 
     def admit(self, task: TaskRecord, role: str, definition: Any) -> dict[str, str]:
-        """Know a task from now on; the variables its container gets. Without a task role there are no credentials."""
+        """Know a task from now on; the variables its container gets. Without a task role there are no
+        credentials."""
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._guests[token] = _Guest(task, role, definition)

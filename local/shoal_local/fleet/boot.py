@@ -53,9 +53,11 @@ class Boot:
             if self._instance.state != "running":
                 return
             try:
-                return self._register()
+                self._register()
             except (BotoCoreError, ClientError, LookupError) as error:
                 _LOG.warning("the agent of %s could not register: %s", self._instance.id, error)
+            else:
+                return
             if self._time.sleep(_RETRY_SECONDS):
                 return
 

@@ -31,7 +31,7 @@ _JOIN_SECONDS = 5.0
 
 
 class Fleet:
-    """``start()`` then ``stop()``. ``faults`` can be added while it runs; ``folder`` holds each task's files."""
+    """``start()``, then ``stop()``. ``faults`` may come at any time; ``folder`` holds the tasks' files."""
 
     def __init__(
         self,
@@ -64,7 +64,8 @@ class Fleet:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the loop, the balancer, every process and thread, and remove the tasks' files. A second call is free."""
+        """End the loop, the balancer, every process and thread, and remove the tasks' files. A second call
+        is free."""
         if self._time.ended.is_set():
             return
         self._time.ended.set()
@@ -83,9 +84,7 @@ class Fleet:
         while not self._time.ended.wait(self._times.real_tick):
             try:
                 self.step()
-            except (
-                Exception
-            ):  # a supervisor: one broken pass must not end the fleet, and it is logged with its trace
+            except Exception:  # noqa: BLE001 - a supervisor: one broken pass must not end the fleet
                 _LOG.exception("a pass of the fleet failed; it tries again")
 
     def step(self) -> None:

@@ -45,7 +45,8 @@ def container_unhealthy(service: Any, task_id: str) -> None:
 
 
 def no_place(service: Any, lacking: str, closest: str) -> None:
-    """``lacking`` is the short resource, ``closest`` the container instance that came nearest; both may be empty."""
+    """``lacking`` is the short resource, ``closest`` the container instance that came nearest; both may be
+    empty."""
     reason = "No Container Instances were found in your cluster."
     if closest:
         nearest = closest.rsplit("/", 1)[-1]
@@ -53,12 +54,18 @@ def no_place(service: Any, lacking: str, closest: str) -> None:
     text = "was unable to place a task because no container instance met all of its requirements. Reason: "
     say(
         service,
-        f"{text}{reason} For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.",
+        (
+            f"{text}{reason} For more information, see the Troubleshooting section of the Amazon ECS "
+            "Developer Guide."
+        ),
     )
 
 
 def inconsistent(service: Any) -> None:
-    text = "is unable to consistently start tasks successfully. For more information, see the Troubleshooting section"
+    text = (
+        "is unable to consistently start tasks successfully. For more information, see the "
+        "Troubleshooting section"
+    )
     say(service, f"{text} of the Amazon ECS Developer Guide.")
 
 

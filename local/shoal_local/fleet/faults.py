@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("capacity", "crash", "unhealthy")
 
 @dataclass(frozen=True)
 class FleetFault:
-    """``kind`` hits every service or Auto Scaling group whose name contains ``name`` (all, when it is empty)."""
+    """``kind`` hits every service or Auto Scaling group whose name contains ``name`` (empty: all)."""
 
     kind: Kind
     name: str = ""

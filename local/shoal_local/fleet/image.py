@@ -15,7 +15,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def command_line(entrypoint: Sequence[str], container: dict[str, Any]) -> list[str]:
-    """ENTRYPOINT (the task definition's wins) and CMD; ``python`` is this interpreter, for there is no image."""
+    """ENTRYPOINT (the task definition's wins) and CMD; ``python`` is this interpreter: there is no image."""
     words = [*(container.get("entryPoint") or entrypoint), *(container.get("command") or [])]
     return [
         sys.executable if index == 0 and word in ("python", "python3") else word
@@ -51,7 +51,7 @@ def _link(link: Path, target: Path) -> None:
 
 
 def image_environment(application: Path, scratch: Path) -> dict[str, str]:
-    """The ENV of worker/Dockerfile, as far as it holds outside a container. Nothing of this process leaks in."""
+    """The ENV of worker/Dockerfile, as far as it holds without a container. Nothing of ours leaks in."""
     return {
         "PATH": _PATH,
         "HOME": str(scratch),

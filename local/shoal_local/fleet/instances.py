@@ -62,7 +62,7 @@ class Instances:
                 boot.start()
 
     def _forget_gone(self) -> None:
-        """ECS guide, "Deregistering a container instance": a terminated instance is deregistered by itself."""
+        """ECS guide, "Deregistering a container instance": a terminated instance deregisters itself."""
         for instances in backend("ecs").container_instances.values():
             for identity, instance in list(instances.items()):
                 machine = backend("ec2").get_instance_by_id(instance.ec2_instance_id)
@@ -71,7 +71,9 @@ class Instances:
                     self._lost(instance.container_instance_arn, instance.ec2_instance_id)
 
     def _scale(self, provider: Any, group: Any, tasks_of: TasksOn) -> None:
-        clusters = [c.name for c in backend("ecs").clusters.values() if provider.name in (c.capacity_providers or [])]
+        clusters = [
+            c.name for c in backend("ecs").clusters.values() if provider.name in (c.capacity_providers or [])
+        ]
         tasks = [task for cluster in clusters for task in tasks_of(cluster)]
         mine = [task for task in tasks if task.capacity_provider_name == provider.name]
         registered = registered_in(clusters, group)

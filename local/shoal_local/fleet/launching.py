@@ -1,4 +1,5 @@
-"""Auto Scaling launches instances, or says why it cannot: scaling activities, as DescribeScalingActivities tells them."""
+"""Auto Scaling launches instances, or says why it cannot: scaling activities, as DescribeScalingActivities
+tells them."""
 
 from __future__ import annotations
 
@@ -54,7 +55,8 @@ def _obstacle(group: Any, faults: FleetFaults) -> str:
     if faults.hits("capacity", group.name):
         zone, kind = group.availability_zones[0], group.instance_type
         return (
-            f"Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have sufficient "
+            "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not "
+            "have sufficient "
             f"{kind} capacity in the Availability Zone you requested ({zone}). Our system will be working on "
             f"provisioning additional capacity."
         )
@@ -100,7 +102,8 @@ def record(group: Any, description: str, message: str | None, failed: bool = Fal
         "AutoScalingGroupARN": group.arn,
         "Description": description + (f"  Status Reason: {message}" if failed else ""),
         "Cause": (
-            f"At {moment:%Y-%m-%dT%H:%M:%SZ} an instance was started in response to a difference between desired "
+            f"At {moment:%Y-%m-%dT%H:%M:%SZ} an instance was started in response to a difference "
+            "between desired "
             f"and actual capacity, changing the capacity to {group.desired_capacity}."
         ),
         "StartTime": moment,

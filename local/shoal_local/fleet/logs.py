@@ -56,7 +56,8 @@ class LogPump:
             self.flush()
 
     def flush(self) -> None:
-        """Send what is collected; lines that CloudWatch refuses stay in the file, as with a non-blocking driver."""
+        """Send what is collected; lines that CloudWatch refuses stay in the file, as with a non-blocking
+        driver."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         self._sent = time.monotonic()

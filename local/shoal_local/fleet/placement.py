@@ -36,7 +36,7 @@ AGENT_MEMORY_MIB = 650
 
 
 def needs_of(definition: Any) -> Resources:
-    """What a task definition asks for: task level first, else the containers' sum (ECS API TaskDefinition)."""
+    """What a definition asks for: task level first, else the containers' sum (ECS API TaskDefinition)."""
     containers = definition.container_definitions
     total = sum((_container(container, definition) for container in containers), Resources())
     return Resources(
@@ -69,7 +69,8 @@ def place(need: Resources, free: Mapping[str, Resources]) -> str | None:
 
 
 def instances_for(needs: Sequence[Resources], offered: Resources) -> int:
-    """How many more empty instances these tasks fill, first fit decreasing; tasks that never fit count for none.
+    """How many more empty instances these tasks fill, first fit decreasing; tasks that never fit count for
+    none.
 
     ECS guide, "Managed scaling behavior": tasks that do not fit the instance type remain PENDING for ever.
     """

@@ -21,7 +21,8 @@ _POLL_SECONDS = 0.2
 class ContainerProcess:
     """SIGTERM, then SIGKILL after the stop timeout, to the whole process group; dies with this process too.
 
-    :meth:`run` must be called on a thread that outlives the child: the parent-death signal follows the thread.
+    :meth:`run` must be called on a thread that outlives the child: the parent-death signal follows the
+    thread.
     """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str], folder: Path) -> None:
@@ -37,7 +38,8 @@ class ContainerProcess:
         return self._process.pid if self._process else None
 
     def run(self, pump: LogPump, started: Callable[[int], None]) -> int:
-        """Start it, pass its output to ``pump`` until it ends; the exit code as Docker tells it (128 + signal).
+        """Start it, pass its output to ``pump`` until it ends; the exit code as Docker tells it (128 +
+        signal).
 
         Raises:
             OSError: it cannot be started at all.

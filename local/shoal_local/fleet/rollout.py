@@ -14,8 +14,8 @@ BREAKER_MAXIMUM = 200
 def breaker_threshold(desired: int, configuration: Mapping[str, Any] | None) -> int | None:
     """After how many consecutive failed tasks a deployment fails; None without a circuit breaker.
 
-    ECS API DeploymentCircuitBreaker, thresholdConfiguration: COUNT is the number itself; BOUNDED_PERCENT (50 by
-    default) of the desired count, 3 to 200; UNBOUNDED_PERCENT without these bounds.
+    ECS API DeploymentCircuitBreaker, thresholdConfiguration: COUNT is the number itself; BOUNDED_PERCENT
+    (50 by default) of the desired count, 3 to 200; UNBOUNDED_PERCENT without these bounds.
     """
     breaker = (configuration or {}).get("deploymentCircuitBreaker") or {}
     if not breaker.get("enable"):
@@ -29,7 +29,8 @@ def breaker_threshold(desired: int, configuration: Mapping[str, Any] | None) -> 
 
 
 def backoff(failures: int, first: float, most: float) -> float:
-    """Seconds before the next start after that many consecutive failures (ECS guide, "Service throttle logic")."""
+    """Seconds before the next start after that many consecutive failures (ECS guide, "Service throttle
+    logic")."""
     if failures <= 1:
         return 0.0
     return min(most, first * float(2 ** min(failures - 2, 30)))
@@ -48,7 +49,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Moves:
-    """How many tasks to start of the primary deployment, to stop of the older ones, to stop of the primary."""
+    """Tasks to start of the primary deployment, to stop of the older ones, to stop of the primary."""
 
     start: int = 0
     stop_older: int = 0
@@ -56,8 +57,8 @@ class Moves:
 
 
 def moves(counts: Counts, configuration: Mapping[str, Any] | None) -> Moves:
-    """One step of a rolling update (ECS API DeploymentConfiguration: minimumHealthyPercent rounds up, maximumPercent
-    down; 100 and 200 by default)."""
+    """One step of a rolling update (ECS API DeploymentConfiguration: minimumHealthyPercent rounds up,
+    maximumPercent down; 100 and 200 by default)."""
     given = configuration or {}
     least = math.ceil(counts.wanted * _number(given, "minimumHealthyPercent", 100) / 100)
     most = math.floor(counts.wanted * _number(given, "maximumPercent", 200) / 100)

@@ -25,7 +25,8 @@ class GroupState:
 def desired_instances(state: GroupState, scaling_delay: float, idle_scale_in: float) -> int:
     """Out when tasks wait, in when instances stay empty, within the group's bounds.
 
-    aws reference 2: the high alarm fires on one datapoint, the low one after 15; CAS never changes Min and Max.
+    aws reference 2: the high alarm fires on one datapoint, the low one after 15; CAS never changes Min and
+    Max.
     """
     if state.needed and state.waiting_for >= scaling_delay:
         wanted = max(state.desired, state.busy + len(state.idle_for) + state.needed)

@@ -10,7 +10,7 @@ from shoal_local.names import backend
 from shoal_local.strict import elbv2_targets
 
 ADDRESSES: dict[tuple[str, int], int] = {}
-"""(target id, port) to the loopback port where that target really listens; filled here, read by the balancer."""
+"""(target id, port) to the loopback port where that target listens; filled here, read by the balancer."""
 
 
 def register(service: Any, task: TaskRecord, instance_id: str) -> None:
@@ -28,7 +28,8 @@ def register(service: Any, task: TaskRecord, instance_id: str) -> None:
 
 
 def deregister(service: Any, task: TaskRecord) -> float:
-    """Take a task off its groups; the seconds its connections may take to drain (0 when nothing routes to it)."""
+    """Take a task off its groups; the seconds its connections may take to drain (0 when nothing routes to
+    it)."""
     longest = 0.0
     for arn, identity, port in task.targets:
         group = backend("elbv2").target_groups.get(arn)

@@ -28,8 +28,8 @@ class Tasks:
     """The tasks of all services and the threads that run them. Under the lock of moto's state."""
 
     def __init__(
-        self, cloud: CloudFace, agent: Agent, time: SimTime, times: FleetTimes, faults: FleetFaults, folder: Path,
-        entrypoint: Sequence[str],
+        self, cloud: CloudFace, agent: Agent, time: SimTime, times: FleetTimes, faults: FleetFaults,
+        folder: Path, entrypoint: Sequence[str],
     ) -> None:  # fmt: skip
         self._cloud = cloud
         self._agent = agent
@@ -60,8 +60,8 @@ class Tasks:
         fargate = service.launch_type == "FARGATE" or str(provider).startswith("FARGATE")
         needs = needs_of(definition)
         task = TaskRecord(
-            cluster_name=service.cluster_name, cluster_arn=service.cluster_arn, task_definition_arn=definition.arn,
-            group=f"service:{service.name}", started_by=deployment["id"],
+            cluster_name=service.cluster_name, cluster_arn=service.cluster_arn,
+            task_definition_arn=definition.arn, group=f"service:{service.name}", started_by=deployment["id"],
             launch_type="FARGATE" if fargate else "EC2", capacity_provider_name=provider, needs=needs,
             tags=list(service.tags) if service.propagate_tags == "SERVICE" else [],
             cpu=str(needs.cpu), memory=str(needs.memory), region_name=service.region_name,

@@ -25,6 +25,6 @@ class FleetTimes:
     real_settle: float = 5.0
     """A task has to live this long, really, before a rollout without health checks counts it."""
     real_grace: float = 20.0
-    """The health check grace period lasts at least this long, really (and never longer than it was asked for):
-    behind it a real process imports and loads a model."""
+    """The health check grace period lasts at least this long, really (and never longer than it was asked
+    for): behind it a real process imports and loads a model."""
     real_tick: float = 0.05

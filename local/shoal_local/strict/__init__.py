@@ -1,6 +1,7 @@
 """moto 5.2.5 made as strict as AWS where the control plane depends on it: one small function per rule.
 
-``install()`` once, before the server starts; ``uninstall()`` gives stock moto back; ``installed()`` is for tests.
+``install()`` once, before the server starts; ``uninstall()`` gives stock moto back; ``installed()`` is for
+tests.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ def _in_bounds(low: Any, desired: Any, high: Any) -> None:
 
 @before("autoscaling", "CreateAutoScalingGroup")
 def group_is_created_once(call: Call) -> None:
-    """Auto Scaling API CreateAutoScalingGroup: AlreadyExists, also while a group of that name is being deleted (moto
-    replaces it and its instances leak)."""
+    """Auto Scaling API CreateAutoScalingGroup: AlreadyExists, also while a group of that name is being
+    deleted (moto replaces it and its instances leak)."""
     name = call.get("AutoScalingGroupName", "")
     if name in call.backend("autoscaling").autoscaling_groups:
         message = (
@@ -79,29 +79,36 @@ def updated_sizes_agree(call: Call) -> None:
 
 @before("autoscaling", "SetDesiredCapacity")
 def desired_capacity_is_in_bounds(call: Call) -> None:
-    """Auto Scaling API SetDesiredCapacity: a ValidationError above MaxSize or below MinSize; not on a group that is
-    being deleted (ScalingActivityInProgress)."""
+    """Auto Scaling API SetDesiredCapacity: a ValidationError above MaxSize or below MinSize; not on a
+    group that is being deleted (ScalingActivityInProgress)."""
     group, desired = group_of(call), int(call.get("DesiredCapacity"))
     if pending(group):
         raise refused("ScalingActivityInProgress", f"AutoScalingGroup {group.name} is being deleted.")
     if desired > group.max_size:
-        message = f"New SetDesiredCapacity value {desired} is above max value {group.max_size} for the AutoScalingGroup."
+        message = (
+            f"New SetDesiredCapacity value {desired} is above max value {group.max_size} for the "
+            "AutoScalingGroup."
+        )
         raise refused("ValidationError", message)
     if desired < group.min_size:
-        message = f"New SetDesiredCapacity value {desired} is below min value {group.min_size} for the AutoScalingGroup."
+        message = (
+            f"New SetDesiredCapacity value {desired} is below min value {group.min_size} for the "
+            "AutoScalingGroup."
+        )
         raise refused("ValidationError", message)
 
 
 @before("autoscaling", "DeleteAutoScalingGroup")
 def group_is_deleted_later(call: Call) -> dict[str, Any]:
-    """Auto Scaling API DeleteAutoScalingGroup: ResourceInUse with instances unless ForceDelete, which terminates all of
-    them, protected ones too; the group stays, "Delete in progress", until they are gone."""
+    """Auto Scaling API DeleteAutoScalingGroup: ResourceInUse with instances unless ForceDelete, which
+    terminates all of them, protected ones too; the group stays, "Delete in progress", until they are gone."""
     group = group_of(call)
     if pending(group):
         return {}
     if group.instance_states and not call.get("ForceDelete"):
         message = (
-            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance request(s) "
+            "You cannot delete an AutoScalingGroup while there are instances or pending Spot instance "
+            "request(s) "
             "still in the group."
         )
         raise refused("ResourceInUse", message)
@@ -125,14 +132,15 @@ def _forget(backend: Any, group: Any) -> None:
 
 @before("autoscaling", "DescribeAutoScalingGroups")
 def deletion_in_progress_is_shown(call: Call) -> None:
-    """Auto Scaling API AutoScalingGroup, Status: the current state of the group when deletion is in progress."""
+    """Auto Scaling API AutoScalingGroup, Status: the state of the group when deletion is in progress."""
     for group in list(call.backend("autoscaling").autoscaling_groups.values()):
         observed(group)
 
 
 @before("autoscaling", "DescribeScalingActivities")
 def activities_are_told(call: Call) -> dict[str, Any]:
-    """Auto Scaling API DescribeScalingActivities: newest first, with StatusCode, StatusMessage and Cause (moto: none)."""
+    """Auto Scaling API DescribeScalingActivities: newest first, with StatusCode, StatusMessage and Cause
+    (moto: none)."""
     backend = call.backend("autoscaling")
     name = call.get("AutoScalingGroupName")
     groups = [g for g in backend.autoscaling_groups.values() if name in (None, g.name)]
@@ -147,8 +155,8 @@ def activities_are_told(call: Call) -> dict[str, Any]:
 
 @before("autoscaling", "TerminateInstanceInAutoScalingGroup")
 def terminated_instance_is_in_a_group(call: Call) -> None:
-    """Auto Scaling API TerminateInstanceInAutoScalingGroup: a ValidationError for an instance of no group (moto: 500) and
-    for one whose going would break MinSize."""
+    """Auto Scaling API TerminateInstanceInAutoScalingGroup: a ValidationError for an instance of no group
+    (moto: 500) and for one whose going would break MinSize."""
     identity = call.get("InstanceId")
     groups = call.backend("autoscaling").autoscaling_groups.values()
     group = next((g for g in groups if identity in [s.instance.id for s in g.instance_states]), None)
@@ -160,8 +168,10 @@ def terminated_instance_is_in_a_group(call: Call) -> None:
         and group.desired_capacity <= group.min_size
     ):
         message = (
-            f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without replacement "
-            "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or "
+            f"Currently, desiredSize equals minSize ({group.min_size}). Terminating instance without "
+            "replacement "
+            "will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag "
+            "to false or "
             "lower group's min size."
         )
         raise refused("ValidationError", message)

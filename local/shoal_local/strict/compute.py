@@ -23,8 +23,8 @@ def template_name_is_valid(call: Call) -> None:
 
 @before("ec2-launch-templates", "CreateLaunchTemplate")
 def template_token_is_honoured(call: Call) -> dict[str, Any] | None:
-    """EC2 API CreateLaunchTemplate, ClientToken, with "Ensuring idempotency": the same token and request answer the
-    first template; other parameters under it are IdempotentParameterMismatch."""
+    """EC2 API CreateLaunchTemplate, ClientToken, with "Ensuring idempotency": the same token and request
+    answer the first template; other parameters under it are IdempotentParameterMismatch."""
     token, ec2 = call.get("ClientToken"), call.backend("ec2")
     tokens = getattr(ec2, "shoal_template_tokens", {})
     known = tokens.get(token)
@@ -42,7 +42,8 @@ def _request(call: Call) -> str:
 
 @before("ec2-launch-templates", "CreateLaunchTemplate")
 def template_request_is_kept(call: Call) -> None:
-    """EC2 API CreateLaunchTemplate, ClientToken: moto changes the request while it reads it, so it is copied first."""
+    """EC2 API CreateLaunchTemplate, ClientToken: moto changes the request while it reads it, so it is
+    copied first."""
     call.response.shoal_request = _request(call)
 
 
@@ -59,8 +60,8 @@ def template_token_is_remembered(call: Call, result: Any) -> None:
 
 @before("ec2-launch-templates", "DeleteLaunchTemplate")
 def deleted_template_exists(call: Call) -> None:
-    """EC2 API DeleteLaunchTemplate: InvalidLaunchTemplateName.NotFoundException and InvalidLaunchTemplateId.NotFound
-    (moto: MissingParameter)."""
+    """EC2 API DeleteLaunchTemplate: InvalidLaunchTemplateName.NotFoundException and
+    InvalidLaunchTemplateId.NotFound (moto: MissingParameter)."""
     ec2 = call.backend("ec2")
     name, identity = call.get("LaunchTemplateName"), call.get("LaunchTemplateId")
     if name and name not in ec2.launch_template_name_to_ids:

@@ -24,8 +24,8 @@ def execution_input_is_small(call: Call) -> None:
 
 @before("dynamodb", "TransactWriteItems")
 def transaction_token_is_honoured(call: Call) -> dict[str, Any] | None:
-    """DynamoDB API TransactWriteItems, ClientRequestToken: for 10 minutes the same request is done once; another under
-    the token is IdempotentParameterMismatchException (moto ignores it)."""
+    """DynamoDB API TransactWriteItems, ClientRequestToken: for 10 minutes the same request is done once;
+    another under the token is IdempotentParameterMismatchException (moto ignores it)."""
     token = call.get("ClientRequestToken")
     known = getattr(call.backend("dynamodb"), "shoal_tokens", {}).get(token)
     if not token or known is None or time.monotonic() - known[1] > TOKEN_SECONDS:
@@ -38,7 +38,7 @@ def transaction_token_is_honoured(call: Call) -> dict[str, Any] | None:
 
 @before("dynamodb", "TransactWriteItems")
 def transaction_is_kept(call: Call) -> None:
-    """DynamoDB API TransactWriteItems, ClientRequestToken: the request as it came, before moto works on it."""
+    """DynamoDB API TransactWriteItems, ClientRequestToken: the request as it came, before moto changes it."""
     call.response.shoal_request = repr(call.get("TransactItems"))
 
 
@@ -53,7 +53,8 @@ def transaction_token_is_remembered(call: Call, _: Any) -> None:
 
 @before("application-autoscaling", "DeregisterScalableTarget")
 def deregistered_target_exists(call: Call) -> None:
-    """Application Auto Scaling API DeregisterScalableTarget: ObjectNotFoundException (moto: ValidationException)."""
+    """Application Auto Scaling API DeregisterScalableTarget: ObjectNotFoundException (moto:
+    ValidationException)."""
     targets = call.backend("applicationautoscaling").targets
     by_resource = targets.get(call.get("ScalableDimension"), {})
     if call.get("ResourceId") not in by_resource:

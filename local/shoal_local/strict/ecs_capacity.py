@@ -24,10 +24,14 @@ def _active(call: Call) -> list[Any]:
 
 @before("ecs", "CreateCapacityProvider")
 def provider_name_is_free_and_valid(call: Call) -> None:
-    """ECS API CreateCapacityProvider, name: up to 255 of [A-Za-z0-9_-], not prefixed aws, ecs or fargate; unique."""
+    """ECS API CreateCapacityProvider, name: up to 255 of [A-Za-z0-9_-], not prefixed aws, ecs or fargate;
+    unique."""
     name = call.get("name", "")
     if not _NAME.fullmatch(name) or name.lower().startswith(("aws", "ecs", "fargate")):
-        message = "The specified capacity provider name is invalid. Up to 255 characters, not prefixed aws, ecs, fargate."
+        message = (
+            "The specified capacity provider name is invalid. Up to 255 characters, not prefixed "
+            "aws, ecs, fargate."
+        )
         raise refused("InvalidParameterException", message)
     if name in [provider.name for provider in _active(call)]:
         message = (
@@ -54,7 +58,8 @@ def provider_has_a_group_of_its_own(call: Call) -> None:
 
 @before("ecs", "CreateCapacityProvider")
 def managed_scaling_is_in_range(call: Call) -> None:
-    """ECS API ManagedScaling: targetCapacity 1 to 100, step sizes 1 to 10000, instanceWarmupPeriod 0 to 10000."""
+    """ECS API ManagedScaling: targetCapacity 1 to 100, step sizes 1 to 10000, instanceWarmupPeriod 0 to
+    10000."""
     scaling = call.get("autoScalingGroupProvider", {}).get("managedScaling") or {}
     ranges = {
         "targetCapacity": (1, 100), "minimumScalingStepSize": (1, 10000),
@@ -70,8 +75,8 @@ def managed_scaling_is_in_range(call: Call) -> None:
 
 @before("ecs", "CreateCapacityProvider")
 def termination_protection_needs_protected_instances(call: Call) -> None:
-    """ECS API AutoScalingGroupProvider, managedTerminationProtection: managed scaling must be on, and the group must
-    protect new instances from scale-in."""
+    """ECS API AutoScalingGroupProvider, managedTerminationProtection: managed scaling must be on, and the
+    group must protect new instances from scale-in."""
     provider = call.get("autoScalingGroupProvider", {})
     if provider.get("managedTerminationProtection") != "ENABLED":
         return
@@ -83,8 +88,10 @@ def termination_protection_needs_protected_instances(call: Call) -> None:
     group = group_of(call, provider["autoScalingGroupArn"])
     if not group.new_instances_protected_from_scale_in:
         message = (
-            "The managed termination protection setting for the capacity provider is invalid. To enable managed "
-            "termination protection for a capacity provider, the Auto Scaling group must have instance protection "
+            "The managed termination protection setting for the capacity provider is invalid. To "
+            "enable managed "
+            "termination protection for a capacity provider, the Auto Scaling group must have instance "
+            "protection "
             "from scale in enabled."
         )
         raise refused("InvalidParameterException", message)
@@ -103,7 +110,8 @@ def managed_scaling_tags_its_group(call: Call, _: Any) -> None:
 
 @before("ecs", "DescribeCapacityProviders")
 def providers_are_described_without_names(call: Call) -> dict[str, Any] | None:
-    """ECS API DescribeCapacityProviders, capacityProviders: optional; without it all are described (moto: 500)."""
+    """ECS API DescribeCapacityProviders, capacityProviders: optional; without it all are described (moto:
+    500)."""
     providers = call.backend("ecs").capacity_providers
     for provider in list(providers.values()):
         observed(provider)
@@ -118,7 +126,10 @@ def associated_providers_exist_and_used_ones_stay(call: Call) -> None:
     (ResourceInUseException), one change at a time (UpdateInProgressException)."""
     cluster = cluster_of(call)
     if getattr(cluster, "attachments_status", None) == "UPDATE_IN_PROGRESS" and pending(cluster):
-        message = "The specified cluster is in a busy state. Cluster attachments are being updated. Try again later."
+        message = (
+            "The specified cluster is in a busy state. Cluster attachments are being updated. "
+            "Try again later."
+        )
         raise refused("UpdateInProgressException", message)
     wanted = [name.rsplit("/", 1)[-1] for name in call.get("capacityProviders", [])]
     for name in wanted:
@@ -152,8 +163,8 @@ def attachments_are_updated_later(call: Call, _: Any) -> None:
 
 @before("ecs", "DeleteCapacityProvider")
 def deleted_provider_is_unused_and_goes_later(call: Call) -> dict[str, Any]:
-    """ECS API DeleteCapacityProvider: not while a cluster has it (ClientException); updateStatus DELETE_IN_PROGRESS,
-    then the provider is INACTIVE; an unknown one is refused (moto: 500)."""
+    """ECS API DeleteCapacityProvider: not while a cluster has it (ClientException); updateStatus
+    DELETE_IN_PROGRESS, then the provider is INACTIVE; an unknown one is refused (moto: 500)."""
     name = call.get("capacityProvider", "").rsplit("/", 1)[-1]
     provider = call.backend("ecs").capacity_providers.get(name)
     if provider is None or provider.status != "ACTIVE":

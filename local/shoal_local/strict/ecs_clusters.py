@@ -22,8 +22,8 @@ def tasks_of(call: Call, cluster: Any) -> list[Any]:
 
 @before("ecs", "CreateCluster")
 def cluster_is_created_once(call: Call) -> dict[str, Any] | None:
-    """ECS API CreateCluster: an ACTIVE cluster of that name is answered as it is (moto replaces it and forgets its
-    capacity providers); the providers it names must exist."""
+    """ECS API CreateCluster: an ACTIVE cluster of that name is answered as it is (moto replaces it and
+    forgets its capacity providers); the providers it names must exist."""
     existing = call.backend("ecs").clusters.get(call.get("clusterName", "default"))
     if existing is not None and existing.status == "ACTIVE":
         return {"cluster": existing}
@@ -38,14 +38,18 @@ def check_provider_exists(call: Call, name: str) -> None:
         return
     provider = call.backend("ecs").capacity_providers.get(name.rsplit("/", 1)[-1])
     if provider is None or provider.status != "ACTIVE":
-        message = f"The specified capacity provider '{name}' was not found. Specify a valid name or ARN and try again."
+        message = (
+            f"The specified capacity provider '{name}' was not found. Specify a valid name or ARN "
+            "and try again."
+        )
         raise refused("InvalidParameterException", message)
 
 
 @before("ecs", "DeleteCluster")
 def deleted_cluster_is_empty(call: Call) -> None:
     """ECS API DeleteCluster: ClusterContainsServicesException, ClusterContainsTasksException,
-    ClusterContainsContainerInstancesException, ClusterContainsCapacityProviderException, UpdateInProgressException."""
+    ClusterContainsContainerInstancesException, ClusterContainsCapacityProviderException,
+    UpdateInProgressException."""
     cluster = cluster_of(call)
     for service in services_of(call, cluster):
         observed(service)
@@ -61,7 +65,10 @@ def deleted_cluster_is_empty(call: Call) -> None:
         message = "The Cluster cannot be deleted while Container Instances are active or draining."
         raise refused("ClusterContainsContainerInstancesException", message)
     if getattr(cluster, "attachments_status", None) == "UPDATE_IN_PROGRESS":
-        message = "The specified cluster is in a busy state. Cluster attachments are being updated. Try again later."
+        message = (
+            "The specified cluster is in a busy state. Cluster attachments are being updated. "
+            "Try again later."
+        )
         raise refused("UpdateInProgressException", message)
     own = [name for name in cluster.capacity_providers or [] if not name.startswith("FARGATE")]
     if own:
@@ -71,7 +78,8 @@ def deleted_cluster_is_empty(call: Call) -> None:
 
 @before("ecs", "DescribeClusters")
 def cluster_counts_are_counted(call: Call) -> None:
-    """ECS API Cluster: activeServicesCount, runningTasksCount, pendingTasksCount, registeredContainerInstancesCount."""
+    """ECS API Cluster: activeServicesCount, runningTasksCount, pendingTasksCount,
+    registeredContainerInstancesCount."""
     backend = call.backend("ecs")
     for cluster in list(backend.clusters.values()):
         observed(cluster)

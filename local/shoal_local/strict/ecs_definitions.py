@@ -22,8 +22,8 @@ _FARGATE_MEMORY = {
 
 @before("ecs", "RegisterTaskDefinition")
 def family_is_valid(call: Call) -> None:
-    """ECS API RegisterTaskDefinition, family: "Up to 255 letters (uppercase and lowercase), numbers, underscores, and
-    hyphens are allowed.\""""
+    """ECS API RegisterTaskDefinition, family: "Up to 255 letters (uppercase and lowercase), numbers,
+    underscores, and hyphens are allowed.\""""
     if not _FAMILY.fullmatch(call.get("family", "")):
         raise refused("ClientException", "Family contains invalid characters: use letters, numbers, _ and -.")
 
@@ -41,13 +41,16 @@ def container_names_are_unique(call: Call) -> None:
 
 @before("ecs", "RegisterTaskDefinition")
 def health_check_is_in_range(call: Call) -> None:
-    """ECS API HealthCheck: interval 5-300, timeout 2-60, retries 1-10, startPeriod 0-300; command begins CMD."""
+    """ECS API HealthCheck: interval 5-300, timeout 2-60, retries 1-10, startPeriod 0-300; command: CMD."""
     for container in call.get("containerDefinitions", []):
         check = container.get("healthCheck") or {}
         for name, (low, high) in _HEALTH_RANGES.items():
             value = check.get(name)
             if value is not None and not low <= value <= high:
-                message = f"Health check {name} of container {container.get('name')} must be {low} to {high}, not {value}."
+                message = (
+                    f"Health check {name} of container {container.get('name')} must be {low} to "
+                    f"{high}, not {value}."
+                )
                 raise refused("ClientException", message)
         if check and (check.get("command") or [""])[0] not in ("CMD", "CMD-SHELL", "NONE"):
             raise refused("ClientException", "A health check's command must begin with CMD or CMD-SHELL.")
@@ -55,7 +58,8 @@ def health_check_is_in_range(call: Call) -> None:
 
 @before("ecs", "RegisterTaskDefinition")
 def gpus_are_whole(call: Call) -> None:
-    """ECS API ResourceRequirement, value: the number of physical GPUs, or ALL; value or sharingStrategy, not both."""
+    """ECS API ResourceRequirement, value: the number of physical GPUs, or ALL; value or sharingStrategy,
+    not both."""
     for container in call.get("containerDefinitions", []):
         for need in container.get("resourceRequirements", []):
             value = str(need.get("value", ""))
@@ -86,8 +90,8 @@ def ports_are_ports(call: Call) -> None:
 
 @before("ecs", "RegisterTaskDefinition")
 def fargate_sizes_exist(call: Call) -> None:
-    """ECS API RegisterTaskDefinition, cpu and memory: the table of Fargate's combinations; awsvpc only; an execution
-    role for awslogs; stopTimeout at most 120."""
+    """ECS API RegisterTaskDefinition, cpu and memory: the table of Fargate's combinations; awsvpc only; an
+    execution role for awslogs; stopTimeout at most 120."""
     if "FARGATE" not in call.get("requiresCompatibilities", []):
         return
     if call.get("networkMode") != "awsvpc":
@@ -109,8 +113,8 @@ def fargate_sizes_exist(call: Call) -> None:
 
 @before("ecs", "RegisterTaskDefinition")
 def revisions_are_never_reused(call: Call) -> None:
-    """ECS API RegisterTaskDefinition, revision: grows with each registration, also past deleted revisions (moto counts
-    what is left)."""
+    """ECS API RegisterTaskDefinition, revision: grows with each registration, also past deleted revisions
+    (moto counts what is left)."""
     backend, family = call.backend("ecs"), call.get("family", "")
     last = getattr(backend, "shoal_last_revisions", {}).get(family, 0)
     left = backend.task_definitions.setdefault(family, {})

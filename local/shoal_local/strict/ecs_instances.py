@@ -9,8 +9,8 @@ from shoal_local.strict.engine import Call, after
 
 @after("ecs", "RegisterContainerInstance")
 def instance_has_its_resources(call: Call, result: Any) -> None:
-    """ECS API RegisterContainerInstance, totalResources: what the instance registers, GPUs too (moto: always 4096 CPU
-    units and 7482 MiB, no GPU); the capacity provider of its Auto Scaling group."""
+    """ECS API RegisterContainerInstance, totalResources: what the instance registers, GPUs too (moto:
+    always 4096 CPU units and 7482 MiB, no GPU); the capacity provider of its Auto Scaling group."""
     instance = result.result["containerInstance"]
     total = {resource["name"]: dict(resource) for resource in call.get("totalResources", [])}
     for attribute in ("registered_resources", "remaining_resources"):

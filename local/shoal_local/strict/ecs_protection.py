@@ -30,8 +30,8 @@ def _answer(task: Any) -> dict[str, Any]:
 
 @before("ecs", "UpdateTaskProtection")
 def protection_is_for_running_service_tasks(call: Call) -> dict[str, Any]:
-    """ECS API UpdateTaskProtection: expiresInMinutes 1 to 2880, 120 by default; up to 10 tasks; tasks that belong to no
-    service fail with TASK_NOT_VALID, unknown ones with MISSING."""
+    """ECS API UpdateTaskProtection: expiresInMinutes 1 to 2880, 120 by default; up to 10 tasks; tasks that
+    belong to no service fail with TASK_NOT_VALID, unknown ones with MISSING."""
     minutes, names = int(call.get("expiresInMinutes", 120)), call.get("tasks", [])
     if not 1 <= minutes <= 2880:
         raise refused("InvalidParameterException", "expiresInMinutes must be between 1 and 2880.")

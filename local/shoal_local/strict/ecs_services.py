@@ -1,4 +1,4 @@
-"""ECS services: what CreateService, UpdateService and DeleteService refuse, and the states they pass through."""
+"""ECS services: what CreateService, UpdateService and DeleteService refuse, and the states between."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def service_of(call: Call, name: str | None) -> Any:
 
 @before("ecs", "CreateService")
 def service_name_is_valid(call: Call) -> None:
-    """ECS API CreateService, serviceName: "Up to 255 letters, numbers, underscores, and hyphens are allowed."""
+    """ECS API CreateService, serviceName: up to 255 letters, numbers, underscores and hyphens."""
     if not _NAME.fullmatch(call.get("serviceName", "")):
         raise refused("InvalidParameterException", "Service name must match [A-Za-z0-9_-]{1,255}.")
 
 
 @before("ecs", "CreateService")
 def service_is_created_once(call: Call) -> dict[str, Any] | None:
-    """ECS API CreateService, clientToken: up to 36 ASCII characters; without one an ACTIVE name is refused, and a
-    DRAINING one too (terraform-provider-aws issue 2283)."""
+    """ECS API CreateService, clientToken: up to 36 ASCII characters; without one an ACTIVE name is
+    refused, and a DRAINING one too (terraform-provider-aws issue 2283)."""
     token = call.get("clientToken")
     if token and len(token) > 36:
         raise refused("InvalidParameterException", "clientToken can have up to 36 characters.")
@@ -59,21 +59,22 @@ def service_fits_its_task_definition(call: Call) -> None:
 
 @before("ecs", "CreateService")
 def service_has_one_source_of_capacity(call: Call) -> None:
-    """ECS API CreateService: "If a capacityProviderStrategy is specified, the launchType parameter must be omitted";
-    only capacity providers already associated with the cluster."""
+    """ECS API CreateService: "If a capacityProviderStrategy is specified, the launchType parameter must be
+    omitted"; only capacity providers already associated with the cluster."""
     check_capacity(call)
 
 
 @before("ecs", "CreateService")
 def service_load_balancer_is_attached(call: Call) -> None:
-    """ECS API LoadBalancer (containerName, containerPort, targetGroupArn); the target group must have a load balancer
-    (hashicorp/terraform issue 32908) and the target type its network mode asks for."""
+    """ECS API LoadBalancer (containerName, containerPort, targetGroupArn); the target group must have a
+    load balancer (hashicorp/terraform issue 32908) and the target type its network mode asks for."""
     check_load_balancers(call, definition_of(call, call.get("taskDefinition")))
 
 
 @before("ecs", "CreateService", "UpdateService")
 def grace_period_needs_a_load_balancer(call: Call) -> None:
-    """ECS API CreateService, healthCheckGracePeriodSeconds: only for services that use a load balancer; 0 to 2^31-1."""
+    """ECS API CreateService, healthCheckGracePeriodSeconds: only for services that use a load balancer; 0
+    to 2^31-1."""
     grace = call.get("healthCheckGracePeriodSeconds")
     balanced = call.get("loadBalancers") or getattr(
         service_of(call, call.get("service")), "load_balancers", None
@@ -85,7 +86,8 @@ def grace_period_needs_a_load_balancer(call: Call) -> None:
 
 @before("ecs", "UpdateService")
 def only_active_services_are_updated(call: Call) -> None:
-    """ECS API UpdateService: ServiceNotFoundException, ServiceNotActiveException; a new task definition is ACTIVE."""
+    """ECS API UpdateService: ServiceNotFoundException, ServiceNotActiveException; a new task definition is
+    ACTIVE."""
     service = service_of(call, call.get("service"))
     if service is None:
         raise refused("ServiceNotFoundException", "Service not found.")
@@ -99,8 +101,9 @@ def only_active_services_are_updated(call: Call) -> None:
 
 @before("ecs", "UpdateService")
 def update_starts_a_deployment_not_tasks(call: Call) -> dict[str, Any]:
-    """ECS API UpdateService and Deployment: a new task definition or forceNewDeployment makes a new PRIMARY deployment,
-    the old one stays ACTIVE until it is drained; desiredCount alone does not. Tasks follow later (moto: at once)."""
+    """ECS API UpdateService and Deployment: a new task definition or forceNewDeployment makes a new
+    PRIMARY deployment, the old one stays ACTIVE until it is drained; desiredCount alone does not. Tasks
+    follow later (moto: at once)."""
     service = service_of(call, call.get("service"))
     count = call.get("desiredCount")
     if count is not None:
@@ -125,8 +128,9 @@ def _new_deployment(service: Any) -> None:
     identity, now = f"ecs-svc/{uuid.uuid4().int % 10**19}", utcnow()
     fresh = dict(service.deployments[0]) if service.deployments else {}
     fresh.update(
-        id=identity, status="PRIMARY", taskDefinition=service.task_definition, desiredCount=service.desired_count,
-        runningCount=0, pendingCount=0, failedTasks=0, createdAt=now, updatedAt=now, rolloutState="IN_PROGRESS",
+        id=identity, status="PRIMARY", taskDefinition=service.task_definition,
+        desiredCount=service.desired_count, runningCount=0, pendingCount=0, failedTasks=0,
+        createdAt=now, updatedAt=now, rolloutState="IN_PROGRESS",
         rolloutStateReason=f"ECS deployment {identity} in progress.",
     )  # fmt: skip
     service.deployments.insert(0, fresh)
@@ -148,8 +152,8 @@ KEPT = {
 
 @after("ecs", "CreateService")
 def service_keeps_what_it_was_given(call: Call, _: Any) -> None:
-    """ECS API Service: capacityProviderStrategy, deploymentConfiguration and the like come back; a service with a
-    strategy has no launchType; nothing is pending before the scheduler has looked."""
+    """ECS API Service: capacityProviderStrategy, deploymentConfiguration and the like come back; a service
+    with a strategy has no launchType; nothing is pending before the scheduler has looked."""
     from moto.core.utils import utcnow
 
     service = service_of(call, call.get("serviceName"))
@@ -171,8 +175,8 @@ def _default_strategy(call: Call) -> Any:
 
 @before("ecs", "DeleteService")
 def deleted_service_drains_first(call: Call) -> dict[str, Any] | None:
-    """ECS API DeleteService: ACTIVE -> DRAINING while tasks stop -> INACTIVE; without force the count must be 0;
-    an INACTIVE service is not found."""
+    """ECS API DeleteService: ACTIVE -> DRAINING while tasks stop -> INACTIVE; without force the count must
+    be 0; an INACTIVE service is not found."""
     service = service_of(call, call.get("service"))
     if service is None or service.status == "INACTIVE":
         raise refused("ServiceNotFoundException", "Service not found.")
@@ -199,8 +203,8 @@ def describe_shows_the_passing_state(call: Call) -> None:
 
 @before("ecs", "ListServices")
 def inactive_services_are_not_listed(call: Call) -> dict[str, Any]:
-    """ECS API ListServices with DeleteService: "you can no longer view deleted services in the console or with
-    ListServices" once they are INACTIVE; DRAINING ones are still listed."""
+    """ECS API ListServices with DeleteService: "you can no longer view deleted services in the console or
+    with ListServices" once they are INACTIVE; DRAINING ones are still listed."""
     cluster, backend = cluster_of(call), call.backend("ecs")
     names = {"launchType": "launch_type", "schedulingStrategy": "scheduling_strategy"}
     wanted = {attribute: call.get(name) for name, attribute in names.items() if call.get(name)}

@@ -14,8 +14,8 @@ _RANGES = {
 
 @before("elbv2", "CreateTargetGroup", "ModifyTargetGroup")
 def group_numbers_are_in_range(call: Call) -> None:
-    """ELBv2 API CreateTargetGroup: Port 1-65535, HealthCheckIntervalSeconds 5-300, HealthCheckTimeoutSeconds 2-120,
-    both thresholds 2-10."""
+    """ELBv2 API CreateTargetGroup: Port 1-65535, HealthCheckIntervalSeconds 5-300,
+    HealthCheckTimeoutSeconds 2-120, both thresholds 2-10."""
     for name, (low, high) in _RANGES.items():
         value = call.get(name)
         if value is not None and not low <= int(value) <= high:
@@ -36,9 +36,9 @@ def matcher_is_a_success_code(call: Call) -> None:
 
 @before("elbv2", "CreateTargetGroup")
 def same_group_is_created_once(call: Call) -> dict[str, Any] | None:
-    """ELBv2 API CreateTargetGroup: "This operation is idempotent, which means that it completes at most one time. If you
-    attempt to create multiple target groups with the same settings, each call succeeds"; other settings under the
-    name are DuplicateTargetGroupName."""
+    """ELBv2 API CreateTargetGroup: "This operation is idempotent, which means that it completes at most
+    one time. If you attempt to create multiple target groups with the same settings, each call succeeds";
+    other settings under the name are DuplicateTargetGroupName."""
     groups = call.backend("elbv2").target_groups.values()
     existing = next((group for group in groups if group.name == call.get("Name")), None)
     if existing is not None and getattr(existing, "shoal_request", None) == _settings(call):
@@ -58,5 +58,6 @@ def group_remembers_its_settings(call: Call, result: Any) -> None:
 
 @before("elbv2", "DeleteTargetGroup")
 def missing_group_is_deleted(call: Call) -> dict[str, Any] | None:
-    """ELBv2 API DeleteTargetGroup names ResourceInUse as its only error: a group that is not there is deleted."""
+    """ELBv2 API DeleteTargetGroup names ResourceInUse as its only error: a group that is not there is
+    deleted."""
     return {} if call.get("TargetGroupArn") not in call.backend("elbv2").target_groups else None

@@ -9,7 +9,8 @@ from shoal_local.strict.engine import Call, after, before, refused
 
 MAXIMUM_LISTENERS = 50
 MAXIMUM_RULES = 100
-"""Quotas of one Application Load Balancer (ELB guide, "Quotas for your Application Load Balancers"), defaults apart."""
+"""Quotas of one Application Load Balancer (ELB guide, "Quotas for your Application Load Balancers"),
+defaults apart."""
 
 
 def group_arns(actions: list[dict[str, Any]]) -> set[str]:
@@ -62,16 +63,16 @@ def listener_port_is_a_port(call: Call) -> None:
 
 @before("elbv2", "CreateListener")
 def https_needs_a_certificate(call: Call) -> None:
-    """ELBv2 API CreateListener, Certificates: "You must provide exactly one certificate if the listener protocol is
-    HTTPS or TLS.\""""
+    """ELBv2 API CreateListener, Certificates: "You must provide exactly one certificate if the listener
+    protocol is HTTPS or TLS.\""""
     if call.get("Protocol") in ("HTTPS", "TLS") and len(call.get("Certificates", [])) != 1:
         raise refused("ValidationError", "A certificate must be specified for HTTPS listeners")
 
 
 @before("elbv2", "CreateListener")
 def one_listener_per_port(call: Call) -> dict[str, Any] | None:
-    """ELBv2 API CreateListener: "This operation is idempotent [...] with the same settings, each call succeeds"; a port
-    in use with other settings is DuplicateListener; more than 50 is TooManyListeners."""
+    """ELBv2 API CreateListener: "This operation is idempotent [...] with the same settings, each call
+    succeeds"; a port in use with other settings is DuplicateListener; more than 50 is TooManyListeners."""
     balancer = _balancer(call, call.get("LoadBalancerArn"))
     same_port = [it for it in balancer.listeners.values() if str(it.port) == str(call.get("Port"))]
     for listener in same_port:
@@ -96,7 +97,8 @@ def _settings(call: Call) -> dict[str, Any]:
 
 @before("elbv2", "CreateListener")
 def listener_groups_belong_to_it(call: Call) -> None:
-    """ELBv2 API CreateListener: TargetGroupNotFound; TargetGroupAssociationLimit, one load balancer per target group."""
+    """ELBv2 API CreateListener: TargetGroupNotFound; TargetGroupAssociationLimit, one load balancer per
+    target group."""
     _check_groups(call, call.get("DefaultActions", []), call.get("LoadBalancerArn"))
     call.response.shoal_settings = _settings(call)
 
@@ -141,7 +143,8 @@ def protected_balancer_stays(call: Call) -> None:
 
 @after("elbv2", "DeleteListener", "DeleteRule", "ModifyListener", "ModifyRule", "DeleteLoadBalancer")
 def groups_know_their_balancers(call: Call, _: Any) -> None:
-    """ELBv2 API TargetGroup, LoadBalancerArns: the load balancers that route to the group (moto never forgets one)."""
+    """ELBv2 API TargetGroup, LoadBalancerArns: the load balancers that route to the group (moto never
+    forgets one)."""
     backend = call.backend("elbv2")
     for group in backend.target_groups.values():
         group.load_balancer_arns = [

@@ -1,7 +1,8 @@
-"""Targets of a target group: an instance can be registered with several ports, and its health is somebody's finding.
+"""Targets of a target group: an instance can be registered with several ports, and its health is
+somebody's finding.
 
-A target is ``{"Id", "Port", "Health"}`` in moto's ``targets``, under the key ``id:port`` (moto's key is the id alone,
-so that the second task on an instance would push out the first).
+A target is ``{"Id", "Port", "Health"}`` in moto's ``targets``, under the key ``id:port`` (moto's key is
+the id alone, so that the second task on an instance would push out the first).
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _UNUSED = {
 
 
 class Checker:
-    """Whether somebody checks health. Without a checker a target is healthy at once and gone at once, as in moto."""
+    """Whether somebody checks health. Without a checker a target is healthy at once and gone at once, as
+    in moto."""
 
     present = False
 
@@ -69,8 +71,8 @@ def deregister(group: Any, identity: str, port: int) -> None:
 
 @before("elbv2", "RegisterTargets")
 def targets_are_instances_or_addresses(call: Call) -> dict[str, Any]:
-    """ELBv2 API RegisterTargets: the same target can be registered with several ports; an unknown or stopped instance
-    is InvalidTarget."""
+    """ELBv2 API RegisterTargets: the same target can be registered with several ports; an unknown or
+    stopped instance is InvalidTarget."""
     group = _group(call)
     for target in call.get("Targets", []):
         _check(call, group, target["Id"])
@@ -89,8 +91,8 @@ def _check(call: Call, group: Any, identity: str) -> None:
 
 @before("elbv2", "DeregisterTargets")
 def missing_targets_are_deregistered(call: Call) -> dict[str, Any]:
-    """ELBv2 API DeregisterTargets: "If the specified target does not exist, the action returns successfully."; a target
-    named without a port is deregistered from all its ports."""
+    """ELBv2 API DeregisterTargets: "If the specified target does not exist, the action returns
+    successfully."; a target named without a port is deregistered from all its ports."""
     group = _group(call)
     for target in call.get("Targets", []):
         for entry in list(group.targets.values()):
@@ -101,7 +103,8 @@ def missing_targets_are_deregistered(call: Call) -> dict[str, Any]:
 
 @before("elbv2", "DescribeTargetHealth")
 def target_health_is_what_was_found(call: Call) -> dict[str, Any]:
-    """ELBv2 API TargetHealth: State initial, healthy, unhealthy, unused or draining, with Reason and Description."""
+    """ELBv2 API TargetHealth: State initial, healthy, unhealthy, unused or draining, with Reason and
+    Description."""
     group = _group(call)
     asked = call.get("Targets", [])
     keys = (

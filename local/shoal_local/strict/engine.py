@@ -1,4 +1,5 @@
-"""Rules in front of and behind moto's operations: what AWS refuses, and what AWS remembers, where moto does not."""
+"""Rules in front of and behind moto's operations: what AWS refuses, and what AWS remembers, where moto
+does not."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from typing import Any
 from shoal_local.patches import Contract, contract
 
 LOCK = threading.RLock()
-"""Held over a rule and the operation behind it, and by whoever changes moto's state besides: check and act are one."""
+"""Held over a rule and the operation behind it, and by whoever changes moto's state besides: check and act
+are one."""
 
 RESPONSES = {
     "application-autoscaling": "moto.applicationautoscaling.responses.ApplicationAutoScalingResponse",
@@ -70,7 +72,7 @@ RULES: list[Rule] = []
 
 
 def before(service: str, *operations: str) -> Callable[[Before], Before]:
-    """Register a rule that runs before moto: raise :func:`refused`, answer a dict in moto's place, or None."""
+    """A rule that runs before moto: raise :func:`refused`, answer a dict in moto's place, or None."""
 
     def register(function: Before) -> Before:
         RULES.extend(Rule(service, operation, function, after=False) for operation in operations)

@@ -12,7 +12,8 @@ _FORGET_TERMINATED = contract(
 
 
 def keep_fields() -> None:
-    """Targets are keyed by ``id:port`` (see :mod:`shoal_local.strict.elbv2_targets`): moto looks for bare ids."""
+    """Targets are keyed by ``id:port`` (see :mod:`shoal_local.strict.elbv2_targets`): moto looks for bare
+    ids."""
     _FORGET_TERMINATED.replace(_forget_terminated)
 
 

@@ -13,8 +13,8 @@ _RANGES = {
     "DelaySeconds": (0, 900), "ReceiveMessageWaitTimeSeconds": (0, 20),
 }  # fmt: skip
 QUEUE_REST_SECONDS = 60
-"""SQS API DeleteQueue: "When you delete a queue, you must wait at least 60 seconds before creating a queue with the
-same name." On the cloud's clock."""
+"""SQS API DeleteQueue: "When you delete a queue, you must wait at least 60 seconds before creating a queue
+with the same name." On the cloud's clock."""
 
 
 @before("sqs", "CreateQueue", "SetQueueAttributes")
@@ -32,7 +32,10 @@ def queue_name_rests(call: Call) -> None:
     """SQS API CreateQueue: QueueDeletedRecently within 60 seconds of DeleteQueue."""
     deleted = getattr(call.backend("sqs"), "shoal_deleted", {}).get(call.get("QueueName"))
     if deleted is not None and time.monotonic() - deleted < QUEUE_REST_SECONDS / PACE.speed:
-        message = "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+        message = (
+            "You must wait 60 seconds after deleting a queue before you can create another with "
+            "the same name."
+        )
         raise refused("QueueDeletedRecently", message)
 
 
@@ -44,15 +47,19 @@ def deleted_queue_is_remembered(call: Call, _: Any) -> None:
     backend.shoal_deleted = {**getattr(backend, "shoal_deleted", {}), name: time.monotonic()}
 
 
+def _addresses(call: Call) -> list[Any]:
+    return [address for kind in (call.get("Destination") or {}).values() for address in kind]
+
+
 def _one_line(text: Any) -> bool:
     return not any(sign in str(text or "") for sign in "\r\n")
 
 
 @before("ses", "SendEmail")
 def mail_headers_are_one_line(call: Call) -> None:
-    """SES API SendEmail, Subject, with RFC 5322 2.2: a header holds no CR and no LF; InvalidParameterValue."""
+    """SES API SendEmail, Subject, with RFC 5322 2.2: a header has no CR and no LF; InvalidParameterValue."""
     subject = ((call.get("Message") or {}).get("Subject") or {}).get("Data")
-    addresses = [call.get("Source"), *sum((call.get("Destination") or {}).values(), [])]
+    addresses = [call.get("Source"), *_addresses(call)]
     if not all(_one_line(text) for text in [subject, *addresses]):
         raise refused("InvalidParameterValue", "Header value contains a line break.")
 
@@ -62,6 +69,6 @@ def mail_v2_headers_are_one_line(call: Call) -> None:
     """SES API v2 SendEmail, Content, with RFC 5322 2.2: BadRequestException for a CR or LF in a header."""
     simple = (call.get("Content") or {}).get("Simple") or {}
     subject = (simple.get("Subject") or {}).get("Data")
-    addresses = [call.get("FromEmailAddress"), *sum((call.get("Destination") or {}).values(), [])]
+    addresses = [call.get("FromEmailAddress"), *_addresses(call)]
     if not all(_one_line(text) for text in [subject, *addresses]):
         raise refused("BadRequestException", "Header value contains a line break.")

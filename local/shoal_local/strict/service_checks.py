@@ -10,7 +10,7 @@ _INVALID = "InvalidParameterException"
 
 
 def cluster_of(call: Call, name: str | None = None) -> Any:
-    """The ACTIVE cluster a call is about (ECS API: ClusterNotFoundException for a missing or INACTIVE one)."""
+    """The ACTIVE cluster a call is about (ECS API: else ClusterNotFoundException)."""
     short = str(name or call.get("cluster", "default")).rsplit("/", 1)[-1]
     cluster = call.backend("ecs").clusters.get(short)
     if cluster is None or cluster.status == "INACTIVE":
@@ -50,7 +50,8 @@ def check_network(call: Call, definition: Any) -> None:
 
 
 def check_capacity(call: Call) -> None:
-    """launchType xor capacityProviderStrategy; every provider associated, at least one weight above 0, one base."""
+    """launchType xor capacityProviderStrategy; every provider associated, at least one weight above 0, one
+    base."""
     strategy = call.get("capacityProviderStrategy") or []
     if call.get("launchType") and strategy:
         message = (
@@ -106,7 +107,8 @@ def _check_group(call: Call, balanced: dict[str, Any], definition: Any) -> None:
     wanted = "ip" if definition.network_mode == "awsvpc" else "instance"
     if group.target_type != wanted:
         message = (
-            f"The provided target group {arn} has target type {group.target_type}, which is incompatible with the "
+            f"The provided target group {arn} has target type {group.target_type}, which is "
+            "incompatible with the "
             f"{definition.network_mode} network mode specified in the task definition."
         )
         raise refused(_INVALID, message)

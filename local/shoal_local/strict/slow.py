@@ -14,7 +14,8 @@ _ATTRIBUTE = "shoal_pending"
 
 @dataclass
 class Pace:
-    """``reads``: how many describes still show the passing state. ``speed``: the clock's. ``holds``: while any says True, nothing settles."""
+    """``reads``: how many describes still show the passing state. ``speed``: the clock's. ``holds``: while
+    any says True, nothing settles."""
 
     reads: int = 1
     speed: float = 1.0
@@ -31,7 +32,8 @@ PACE = Pace()
 
 
 def later(resource: Any, settle: Callable[[], None]) -> None:
-    """Let ``resource`` reach its last state, by ``settle``, after :attr:`Pace.reads` reads and when nothing holds it."""
+    """Let ``resource`` reach its last state, by ``settle``, after :attr:`Pace.reads` reads and when
+    nothing holds it."""
     setattr(resource, _ATTRIBUTE, _Pending(PACE.reads, settle))
 
 

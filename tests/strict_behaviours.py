@@ -1,0 +1,229 @@
+"""What AWS does and moto 5.2.5 does not: each function fails on stock moto and names the rule it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from strict_world import Account, code_of
+
+Behaviour = Callable[[Account], None]
+BEHAVIOURS: list[Behaviour] = []
+SHOWN: set[str] = set()
+
+
+def shows(*rules: str) -> Callable[[Behaviour], Behaviour]:
+    def register(behaviour: Behaviour) -> Behaviour:
+        BEHAVIOURS.append(behaviour)
+        SHOWN.update(rules)
+        return behaviour
+
+    return register
+
+
+def states(read: Callable[[], Any], reads: int = 3) -> list[Any]:
+    return [read() for _ in range(reads)]
+
+
+@shows("one_listener_per_port", "listener_remembers_its_settings")
+def the_same_listener_twice_is_one(a: Account) -> None:
+    balancer, group = a.balancer(), a.group()
+    assert a.listener(balancer, group) == a.listener(balancer, group)
+    assert code_of(lambda: a.listener(balancer, group, Protocol="HTTPS")) != ""
+
+
+@shows("same_group_is_created_once", "group_remembers_its_settings")
+def the_same_target_group_twice_is_one(a: Account) -> None:
+    assert a.group() == a.group()
+    assert code_of(lambda: a.group(Port=81)) == "DuplicateTargetGroupName"
+
+
+@shows("groups_know_their_balancers")
+def a_group_forgets_the_balancer_of_a_deleted_listener(a: Account) -> None:
+    group = a.group()
+    listener = a.listener(a.balancer(), group)
+    a.elbv2.delete_listener(ListenerArn=listener)
+    assert a.elbv2.describe_target_groups()["TargetGroups"][0].get("LoadBalancerArns", []) == []
+
+
+@shows("missing_group_is_deleted")
+def a_missing_target_group_is_deleted(a: Account) -> None:
+    arn = a.group()
+    a.elbv2.delete_target_group(TargetGroupArn=arn)
+    assert code_of(lambda: a.elbv2.delete_target_group(TargetGroupArn=arn)) == ""
+
+
+@shows(
+    "targets_are_instances_or_addresses",
+    "missing_targets_are_deregistered",
+    "target_health_is_what_was_found",
+)
+def an_instance_is_a_target_on_each_of_its_ports(a: Account) -> None:
+    group = a.attached(TargetType="ip")
+    targets = [{"Id": "10.0.0.1", "Port": port} for port in (32768, 32769)]
+    a.elbv2.register_targets(TargetGroupArn=group, Targets=targets)
+    a.elbv2.deregister_targets(TargetGroupArn=group, Targets=[targets[0], {"Id": "10.0.0.2"}])
+    found = a.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    assert [one["Target"]["Port"] for one in found] == [32769]
+    gone = a.elbv2.describe_target_health(TargetGroupArn=group, Targets=targets[:1])
+    assert gone["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotRegistered"
+
+
+@shows("service_is_created_once")
+def the_same_client_token_answers_the_same_service(a: Account) -> None:
+    a.stocked()
+    first = a.service(clientToken="t", desiredCount=1)
+    assert a.service(clientToken="t", desiredCount=1)["createdAt"] == first["createdAt"]
+
+
+@shows("service_keeps_what_it_was_given")
+def a_service_keeps_what_it_was_given(a: Account) -> None:
+    a.definition()
+    a.cluster(providers=(a.provider(),))
+    given = {
+        "capacityProviderStrategy": [{"capacityProvider": "reef", "weight": 1, "base": 0}],
+        "deploymentConfiguration": {"minimumHealthyPercent": 0, "maximumPercent": 100},
+        "enableECSManagedTags": True,
+    }
+    a.service(**given)
+    found = a.described_service()
+    assert {name: found[name] for name in given} == given
+    assert "launchType" not in found
+
+
+@shows("deleted_service_drains_first", "describe_shows_the_passing_state", "inactive_services_are_not_listed")
+def a_deleted_service_drains_before_it_is_inactive(a: Account) -> None:
+    a.stocked()
+    a.service()
+    assert a.ecs.delete_service(cluster="fish", service="fish")["service"]["status"] == "DRAINING"
+    assert a.ecs.list_services(cluster="fish")["serviceArns"]
+    assert states(lambda: a.described_service()["status"], 2) == ["INACTIVE", "INACTIVE"]
+    assert a.ecs.list_services(cluster="fish")["serviceArns"] == []
+
+
+@shows("update_starts_a_deployment_not_tasks", "only_active_services_are_updated")
+def an_update_starts_a_deployment(a: Account) -> None:
+    a.stocked()
+    a.service()
+    a.ecs.update_service(cluster="fish", service="fish", desiredCount=2)
+    scaled = a.described_service()
+    assert (scaled["runningCount"], len(scaled["deployments"])) == (0, 1)
+    second = a.definition()
+    a.ecs.update_service(cluster="fish", service="fish", taskDefinition=second)
+    found = a.described_service()["deployments"]
+    assert [one["status"] for one in found] == ["PRIMARY", "ACTIVE"]
+    assert (found[0]["taskDefinition"], found[0]["rolloutState"]) == (second, "IN_PROGRESS")
+
+
+@shows("cluster_is_created_once")
+def the_same_cluster_twice_keeps_its_providers(a: Account) -> None:
+    a.cluster(providers=(a.provider(),))
+    assert a.ecs.create_cluster(clusterName="fish")["cluster"]["capacityProviders"] == ["reef"]
+
+
+@shows("cluster_counts_are_counted", "inactive_clusters_are_not_listed")
+def a_cluster_counts_and_an_inactive_one_is_not_listed(a: Account) -> None:
+    a.stocked()
+    a.service(desiredCount=1)
+    found = a.ecs.describe_clusters(clusters=["fish"])["clusters"][0]
+    assert (found["activeServicesCount"], found["pendingTasksCount"]) == (1, 0)
+    a.cluster("empty")
+    a.ecs.delete_cluster(cluster="empty")
+    assert [arn.rsplit("/", 1)[-1] for arn in a.ecs.list_clusters()["clusterArns"]] == ["fish"]
+
+
+@shows("attachments_are_updated_later")
+def attachments_are_updated_later(a: Account) -> None:
+    a.cluster()
+    a.associate([a.provider()])
+    read = lambda: a.ecs.describe_clusters(clusters=["fish"])["clusters"][0]["attachmentsStatus"]  # noqa: E731
+    assert states(read) == ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_COMPLETE"]
+
+
+@shows("deleted_provider_is_unused_and_goes_later", "providers_are_described_without_names")
+def a_deleted_provider_is_inactive_later(a: Account) -> None:
+    a.provider()
+    assert [one["name"] for one in a.ecs.describe_capacity_providers()["capacityProviders"]] == ["reef"]
+    deleted = a.ecs.delete_capacity_provider(capacityProvider="reef")["capacityProvider"]
+    assert (deleted["status"], deleted["updateStatus"]) == ("ACTIVE", "DELETE_IN_PROGRESS")
+    read = lambda: a.ecs.describe_capacity_providers(capacityProviders=["reef"])["capacityProviders"][0]  # noqa: E731
+    assert states(lambda: read()["status"]) == ["ACTIVE", "INACTIVE", "INACTIVE"]
+    a.provider("reef", a.described_group("reef")["AutoScalingGroupARN"])
+
+
+@shows("managed_scaling_tags_its_group")
+def managed_scaling_tags_its_group(a: Account) -> None:
+    a.provider()
+    assert "AmazonECSManaged" in [tag["Key"] for tag in a.described_group("reef")["Tags"]]
+
+
+@shows("instance_has_its_resources")
+def an_instance_has_what_its_agent_says(a: Account) -> None:
+    group = a.scaling_group(DesiredCapacity=1)
+    a.cluster(providers=(a.provider(group=group),))
+    identity = a.described_group()["Instances"][0]["InstanceId"]
+    resources = [{"name": "GPU", "type": "STRINGSET", "stringSetValue": ["GPU-0"]}]
+    a.ecs.register_container_instance(
+        cluster="fish", instanceIdentityDocument=f'{{"instanceId": "{identity}"}}', totalResources=resources
+    )
+    arns = a.ecs.list_container_instances(cluster="fish")["containerInstanceArns"]
+    found = a.ecs.describe_container_instances(cluster="fish", containerInstances=arns)["containerInstances"][
+        0
+    ]
+    assert found["registeredResources"][0]["stringSetValue"] == ["GPU-0"]
+    assert found["capacityProviderName"] == "reef"
+
+
+@shows("revisions_are_never_reused", "last_revision_is_remembered")
+def a_revision_is_never_used_again(a: Account) -> None:
+    first = a.definition()
+    a.ecs.deregister_task_definition(taskDefinition=first)
+    a.ecs.delete_task_definitions(taskDefinitions=[first])
+    assert a.definition().endswith("fish:2")
+    assert a.ecs.list_task_definitions(familyPrefix="fish")["taskDefinitionArns"][0].endswith("fish:2")
+
+
+@shows("protection_is_for_running_service_tasks", "protection_is_told")
+def unknown_tasks_cannot_be_protected(a: Account) -> None:
+    a.cluster()
+    answer = a.ecs.update_task_protection(cluster="fish", tasks=["none"], protectionEnabled=True)
+    assert answer["failures"] == [{"arn": "none", "reason": "MISSING"}]
+    assert a.ecs.get_task_protection(cluster="fish", tasks=["none"])["failures"][0]["reason"] == "MISSING"
+
+
+@shows("group_is_deleted_later", "deletion_in_progress_is_shown")
+def a_forced_deletion_terminates_protected_instances_and_takes_time(a: Account) -> None:
+    a.scaling_group(DesiredCapacity=1)
+    identity = a.described_group()["Instances"][0]["InstanceId"]
+    a.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="gpu", ForceDelete=True)
+    assert code_of(lambda: a.scaling_group()) == "AlreadyExists"
+    assert states(lambda: a.described_group().get("Status"), 2) == ["Delete in progress", None]
+    found = a.ec2.describe_instances(InstanceIds=[identity])["Reservations"][0]["Instances"][0]
+    assert found["State"]["Name"] == "terminated"
+
+
+@shows("template_token_is_honoured", "template_request_is_kept", "template_token_is_remembered")
+def the_same_template_token_answers_the_same_template(a: Account) -> None:
+    assert a.template(ClientToken="t") == a.template(ClientToken="t")
+
+
+@shows("transaction_token_is_honoured", "transaction_is_kept", "transaction_token_is_remembered")
+def a_transaction_is_done_once_per_token(a: Account) -> None:
+    a.dynamodb.create_table(
+        TableName="t", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )  # fmt: skip
+    add = {"Key": {"pk": {"S": "a"}}, "UpdateExpression": "ADD n :one", "TableName": "t"}
+    step = {"Update": {**add, "ExpressionAttributeValues": {":one": {"N": "1"}}}}
+    for _ in range(2):
+        a.dynamodb.transact_write_items(TransactItems=[step], ClientRequestToken="t")
+    assert a.dynamodb.get_item(TableName="t", Key={"pk": {"S": "a"}})["Item"]["n"] == {"N": "1"}
+
+
+@shows("queue_name_rests", "deleted_queue_is_remembered")
+def a_deleted_queue_name_rests(a: Account) -> None:
+    url = a.sqs.create_queue(QueueName="videos")["QueueUrl"]
+    a.sqs.delete_queue(QueueUrl=url)
+    assert code_of(lambda: a.sqs.create_queue(QueueName="videos")).endswith("QueueDeletedRecently")
+    assert code_of(lambda: a.sqs.create_queue(QueueName="others")) == ""
