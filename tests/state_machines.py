@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import logging
@@ -125,9 +126,14 @@ class Machines:
 @contextmanager
 def machines() -> Iterator[Machines]:
     """The interpreter with both machines in it."""
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser as Parser
+
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
-    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
-        yield Machines()
+    with pytest.MonkeyPatch.context() as patched:
+        # each execution parses its machine again, which takes as long as running it
+        patched.setattr(Parser, "parse", staticmethod(functools.cache(Parser.parse)))
+        with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+            yield Machines()
 
 
 @contextmanager
@@ -150,8 +156,7 @@ def _interpreter(functions: dict[str, Answer], run: Run) -> Iterator[None]:
     def wait(self: Any, env: Any, wait_seconds: float) -> None:
         run.waited += wait_seconds
 
-    patch = pytest.MonkeyPatch()
-    with patch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(lambda_eval_utils, "_invoke_lambda_function", invoke)
         patched.setattr(WaitFunction, "_wait_interval", wait)
         patched.setattr(retrier_decl, "time", types.SimpleNamespace(sleep=lambda seconds: None))
