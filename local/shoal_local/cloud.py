@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from shoal_local import inventory as accounts
+from shoal_local import server as servers
 from shoal_local.clients import Clients
 from shoal_local.clock import Clock
 from shoal_local.deployer import Deployer
@@ -16,7 +17,7 @@ from shoal_local.errors import AlreadyRunning
 from shoal_local.faults import Faults
 from shoal_local.mailbox import Mail, Mailbox
 from shoal_local.names import ACCOUNT, REGION, backend
-from shoal_local.server import Server, moto_application, moto_request_handler, prepare_moto, reset_moto
+from shoal_local.server import Server
 
 WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
 # no registry holds it: the fleet runs the worker's own entry point for any image
@@ -98,8 +99,8 @@ class Cloud:
 
     def _start(self) -> None:
         deploy, enforced, port, parameters, fleet = self._options
-        prepare_moto()
-        reset_moto()
+        servers.prepare_moto()
+        servers.reset_moto()
         from shoal_local import strict
         from shoal_local.control import Control
         from shoal_local.guard import Guard
@@ -109,8 +110,8 @@ class Cloud:
         make_networks(self.root / "env")
         strict.install()
         self.iam = Iam(enforced)
-        guard = Guard(moto_application(), self.iam, self.faults, self._mailbox)
-        self._server = Server(Control(self, guard), port, moto_request_handler())
+        guard = Guard(servers.moto_application(), self.iam, self.faults, self._mailbox)
+        self._server = Server(Control(self, guard), port, servers.moto_request_handler())
         self._stoppers.append(self._server)
         self.endpoint_url = self._server.url
         os.environ["MOTO_PORT"] = str(self._server.port)
@@ -163,8 +164,8 @@ class Cloud:
         finally:
             strict.uninstall()
             restore_all()
-            reset_moto()
-            os.environ.pop("MOTO_PORT", None)
+            servers.reset_moto()
+            servers.forget_environment()
             _RUNNING.release()
 
     def deploy(
@@ -206,13 +207,8 @@ class Cloud:
 
     def environment(self) -> dict[str, str]:
         """What a child process needs to talk to this cloud as its administrator."""
-        return {
-            **self.credentials,
-            "AWS_ENDPOINT_URL": self.endpoint_url,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
+        region = {"AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
+        return {**self.credentials, "AWS_ENDPOINT_URL": self.endpoint_url, **region}
 
     def client(self, service: str) -> Any:
         """A boto3 client of this cloud, with the administrator's rights."""

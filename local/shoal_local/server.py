@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
@@ -9,12 +10,14 @@ from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from shoal_local.names import HOST
+from shoal_local.names import ACCOUNT, HOST
 
 # moto reads these when its modules are imported or its backends are made.
 _MOTO_ENVIRONMENT = {
     "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
     "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    # else moto makes the IAM of every partition to look for a key, each with 1,500 managed policies
+    "MOTO_ACCOUNT_ID": ACCOUNT,
     "VALIDATE_LAMBDA_S3": "1",
 }
 
@@ -32,7 +35,9 @@ class Server:
         self._server: BaseWSGIServer = make_server(
             HOST, port, application, threaded=True, request_handler=quiet
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, name="shoal-server", daemon=True)
+        # a stop is noticed at the next poll
+        serve = functools.partial(self._server.serve_forever, poll_interval=0.05)
+        self._thread = threading.Thread(target=serve, name="shoal-server", daemon=True)
 
     @property
     def url(self) -> str:
@@ -81,5 +86,14 @@ def moto_request_handler() -> type[WSGIRequestHandler]:
 def reset_moto() -> None:
     """Forget everything in every account: the next backend starts empty."""
     from moto.core.base_backend import BackendDict
+    from moto.iam.models import iam_backends
 
+    # moto resets a backend by making it anew, which for IAM reads all managed policies
+    iam_backends.clear()
     BackendDict.reset()
+
+
+def forget_environment() -> None:
+    """Take moto's switches back."""
+    for name in (*_MOTO_ENVIRONMENT, "MOTO_PORT"):
+        os.environ.pop(name, None)
