@@ -128,7 +128,8 @@ class Pond:
             LoadBalancerArn=self.balancer, Port=port, Protocol="HTTP", DefaultActions=actions
         )
         self.listener = made["Listeners"][0]["ListenerArn"]
-        return str(group)
+        self.group = str(group)
+        return self.group
 
     def make_definition(self, fargate: bool = False, log_group: str = "workers", **environment: str) -> str:
         environment = {"SHOAL_DEPLOYMENT": self.name, **environment}

@@ -23,6 +23,7 @@ _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
      "transfer-encoding", "upgrade", "proxy-connection", "content-length", "expect"}
 )  # fmt: skip
+_OURS = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-port", "x-amzn-trace-id"})
 _TITLES = {
     400: "400 Bad Request", 404: "404 Not Found", 502: "502 Bad Gateway",
     503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out",
@@ -69,11 +70,13 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version, sys_version = "awselb/2.0", ""
     timeout = _IDLE_SECONDS
     port: int
     table: Callable[[], Table]
     turns: Iterator[int]
+
+    def version_string(self) -> str:
+        return "awselb/2.0"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class's name
         _LOG.debug(format, *args)
@@ -128,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
-            if name.lower() not in _HOP_BY_HOP:
+            if name.lower() not in _HOP_BY_HOP | _OURS:
                 connection.putheader(name, value)
         client = self.client_address[0]
         earlier = self.headers.get("X-Forwarded-For")

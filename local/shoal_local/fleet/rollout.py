@@ -39,12 +39,13 @@ def backoff(failures: int, first: float, most: float) -> float:
 @dataclass(frozen=True)
 class Counts:
     """Tasks of one service. ``wanted``: its desired count; ``primary``: of the newest deployment, alive;
-    ``older``: of the others, alive; ``healthy``: all that run and pass their checks."""
+    ``older``: of the others, alive; ``healthy``, ``older_healthy``: those that run and pass their checks."""
 
     wanted: int
     primary: int
     older: int
     healthy: int
+    older_healthy: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,8 @@ def moves(counts: Counts, configuration: Mapping[str, Any] | None) -> Moves:
     missing = counts.wanted - counts.primary
     room = most - counts.primary - counts.older if counts.older else missing
     start = max(0, min(missing, room))
-    if not counts.older:
-        return Moves(start=start)
-    spare = counts.healthy - least if missing else counts.older
-    return Moves(start=start, stop_older=max(0, min(counts.older, spare)))
+    spare = max(0, min(counts.older_healthy, counts.healthy - least))
+    return Moves(start=start, stop_older=counts.older - counts.older_healthy + spare)
 
 
 def _number(given: Mapping[str, Any], name: str, default: int) -> int:

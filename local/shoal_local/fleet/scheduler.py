@@ -171,20 +171,24 @@ class Scheduler:
                     "ServiceSchedulerInitiated", "Scaling activity initiated by draining container instance"
                 )
         wanted = service.desired_count if service.status == "ACTIVE" else 0
-        healthy = len([task for task in live if self._healthy(service, task)])
-        step = moves(Counts(wanted, len(mine), len(older), healthy), service.deployment_configuration)
+        fit = {task.id for task in live if self._healthy(service, task)}
+        counts = Counts(wanted, len(mine), len(older), len(fit), len([t for t in older if t.id in fit]))
+        step = moves(counts, service.deployment_configuration)
         deployment = f"Scaling activity initiated by (deployment {primary['id']})"
-        self._stop_some(mine, step.stop_primary, deployment, force=service.status == "DRAINING")
-        self._stop_some(older, step.stop_older, deployment, force=service.status == "DRAINING")
+        self._stop_some(mine, step.stop_primary, deployment, fit, force=service.status == "DRAINING")
+        self._stop_some(older, step.stop_older, deployment, fit, force=service.status == "DRAINING")
         account = self._accounts.setdefault(primary["id"], _Account())
         if primary["rolloutState"] != "FAILED" and self._time.now() >= account.next_start:
             for _ in range(step.start):
                 self._tasks.make(service, primary)
 
-    def _stop_some(self, tasks: list[TaskRecord], count: int, reason: str, force: bool) -> None:
-        """Those without a place first, then the youngest; protected ones only when the service goes."""
+    @staticmethod
+    def _stop_some(tasks: list[TaskRecord], count: int, reason: str, fit: set[str], force: bool) -> None:
+        """The unhealthy first, then the youngest; protected ones only when the service goes."""
         free = [task for task in tasks if force or not protected_until(task)]
-        order = sorted(free, key=lambda t: (t.last_status == "RUNNING", -t.created_at.timestamp()))
+        order = sorted(
+            free, key=lambda t: (t.id in fit, t.last_status == "RUNNING", -t.created_at.timestamp())
+        )
         for task in order[:count]:
             task.stop("ServiceSchedulerInitiated", reason)
 
