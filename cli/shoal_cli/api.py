@@ -42,6 +42,9 @@ class Api:
     def jobs(self, name: str) -> Iterator[dict[str, Any]]:
         return self._pages(f"/deploy/{quote(name)}/jobs", "jobs")
 
+    def job(self, name: str, job_id: str) -> dict[str, Any]:
+        return self._call("GET", f"/deploy/{quote(name)}/jobs/{quote(job_id)}")
+
     def register(self, registration: dict[str, Any]) -> dict[str, Any]:
         return self._call("POST", "/registry", registration)
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+import shoal_detector
 from permissions_page import unexplained
 from shoal_cli.errors import ApiProblem
 from shoal_cli.jobs import download
 from shoal_cli.watch import watch_jobs
+from worker_fixtures import write_video
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("house")]
 
@@ -30,21 +35,33 @@ def life(
     """One deployment's whole life; each test below looks at one part of it."""
     folder = tmp_path_factory.mktemp("life")
     before = house.account()
-    ready = house.deploy("reef", notify=["scientist@example.org"], model_version=registered)
+    config = _track_config(house)
+    ready = house.deploy(
+        "reef", notify=["scientist@example.org"], model_version=registered, track_config=config
+    )
     key = "videos/reef/dive/reef.mp4"
     house.connection.client("s3").upload_file(str(video), house.connection.data_bucket, key)
     missing = "videos/reef/dive/gone.mp4"
-    jobs = house.api.submit("reef", {"videos": [key, missing], "job_name": "dive"})["jobs"]
+    jobs = house.api.submit("reef", {"videos": [key, missing], "job_name": "dive", "clean": True})["jobs"]
     records = watch_jobs(
         house.api, "reef", [job["job_id"] for job in jobs], timeout_seconds=90, poll_seconds=0.2
     )
     health = requests.get(f"{ready['endpoint']}/health", timeout=10)
     archives = download(house.connection, records, folder)
+    left = house.connection.client("s3").list_objects_v2(Bucket=house.connection.data_bucket, Prefix=key)
     deleted = house.delete("reef")
     return {
-        "before": before, "ready": ready, "records": records, "health": health, "archives": archives,
+        "video_left": left["KeyCount"], "before": before, "ready": ready, "records": records,
+        "health": health, "archives": archives,
         "deleted": deleted, "after": house.account(), "mail": house.cloud.mailbox(),
     }  # fmt: skip
+
+
+def _track_config(house: Any) -> str:
+    key = "track-config/bytetrack.yaml"
+    body = b"tracker_type: bytetrack\ntrack_buffer: 60\n"
+    house.connection.client("s3").put_object(Bucket=house.connection.data_bucket, Key=key, Body=body)
+    return f"s3://{house.connection.data_bucket}/{key}"
 
 
 def test_the_deployment_becomes_ready(life: dict[str, Any]) -> None:
@@ -58,6 +75,18 @@ def test_the_video_is_tracked_and_the_missing_one_fails_with_its_reason(life: di
     assert missing["status"] == "FAILED"
     assert "gone.mp4" in missing["reason"]
     assert [path.name for path in life["archives"]] == ["reef.tracks.tar.gz"]
+
+
+def test_clean_removes_the_video_once_its_result_is_safe(life: dict[str, Any]) -> None:
+    assert life["video_left"] == 0
+
+
+def test_the_lists_name_what_there_is(house: Any, registered: int, life: dict[str, Any]) -> None:
+    assert "reef" in [one["name"] for one in house.api.deployments()]
+    assert "drifters" in [one["model"] for one in house.api.models()]
+    assert house.api.model("drifters")["versions"][0]["version"] >= registered
+    assert house.api.model_version("drifters", registered)["version"] == registered
+    assert house.api.job("reef", life["records"][0]["job_id"])["status"] == "SUCCEEDED"
 
 
 def test_the_mail_names_the_endpoint(life: dict[str, Any]) -> None:
@@ -94,29 +123,86 @@ def test_a_service_that_never_becomes_stable_is_rolled_back(house: Any, register
     assert {run["status"] for run in found if run["name"].startswith("unstable-")} == {"FAILED"}
 
 
-def test_a_stack_file_of_the_seeds_deploys_as_it_is(house: Any, tmp_path: Path) -> None:
-    # Given
-    s3 = house.connection.client("s3")
-    account = house.cloud.account
+@pytest.fixture(scope="module")
+def megadetector(house: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The seed's stack file, with our account number and its objects in S3; the folder it lies in."""
+    s3, account = house.connection.client("s3"), house.cloud.account
     location = {"LocationConstraint": house.cloud.region}
     for bucket, key in (("models", "Megadetector.pt"), ("track-conf", "strong_sort_benthic.yaml")):
         s3.create_bucket(Bucket=f"deepsea-ai-{account}-{bucket}", CreateBucketConfiguration=location)
         s3.put_object(Bucket=f"deepsea-ai-{account}-{bucket}", Key=key, Body=b"STRONGSORT:\n  MAX_AGE: 30\n")
-    before = house.account()
-    (tmp_path / "megadetector.yaml").write_text(SEED.replace("168552337187", account))
-    # When
-    state = house.cloud.write_state(tmp_path / ".shoal" / "local.json")
-    done = subprocess.run(
-        [sys.executable, "-m", "shoal_cli", "deploy", "megadetector.yaml", "stacks/megadetector"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    # Then
-    assert state.exists()
+    onnx = str(shoal_detector.model_path())
+    s3.upload_file(onnx, f"deepsea-ai-{account}-models", "Megadetector.onnx")
+    folder = tmp_path_factory.mktemp("seed")
+    (folder / "megadetector.yaml").write_text(SEED.replace("168552337187", account))
+    house.cloud.write_state(folder / ".shoal" / "local.json")
+    return folder
+
+
+def _shoal(folder: Path, *words: str) -> str:
+    """Run the command as a person does; its output."""
+    command = [sys.executable, "-m", "shoal_cli", *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "30" in done.stdout
-    assert (tmp_path / "stacks/megadetector/resources.json").exists()
-    assert house.delete("megadetector")["status"] == "DELETED"
+    return done.stdout
+
+
+def test_a_stack_file_of_the_seeds_lives_from_zero_to_zero(
+    house: Any, megadetector: Path, video: Path
+) -> None:
+    # Given
+    before = house.account()
+    # When
+    said = _shoal(megadetector, "deploy", "megadetector.yaml", "stacks/megadetector")
+    # Then
+    assert "BlockDeviceVolumeGBRoot: 10 -> 30" in said
+    assert json.loads((megadetector / "stacks/megadetector/resources.json").read_text())
+    assert _desired(house) == 0  # no video, no instance
+    # When
+    said = _shoal(megadetector, "process", str(video), "--cluster", "megadetector", "--job", "dive", "--wait")
+    # Then
+    assert "SUCCEEDED" in said
+    _until(lambda: _desired(house) == 0, "the fleet goes back to nothing")
+    _shoal(megadetector, "results", "megadetector", "--output", "tracks")
+    assert [path.name for path in (megadetector / "tracks").rglob("*.tar.gz")] == ["reef.tracks.tar.gz"]
+    # When
+    said = _shoal(megadetector, "delete", "megadetector")
+    # Then
+    assert "DELETED" in said
     assert house.account() == before
+
+
+def test_a_deletion_in_the_middle_of_a_video_leaves_nothing(
+    house: Any, registered: int, tmp_path: Path
+) -> None:
+    # Given
+    before = house.account()
+    house.deploy("busy", serves=["queue"], model_version=registered)
+    key = "videos/busy/long.mp4"
+    house.connection.client("s3").upload_file(
+        str(write_video(tmp_path / "long.mp4", 6000, size=640)), house.connection.data_bucket, key
+    )
+    job = house.api.submit("busy", {"videos": [key]})["jobs"][0]["job_id"]
+    _until(lambda: house.api.job("busy", job)["status"] == "RUNNING", "the worker takes the video")
+    # When
+    final = house.delete("busy")
+    # Then
+    assert final["status"] == "DELETED"
+    assert house.account() == before
+
+
+def _desired(house: Any) -> int:
+    services = house.connection.client("ecs").describe_services(
+        cluster="shoal-prod-megadetector", services=["shoal-prod-megadetector"]
+    )
+    return int(services["services"][0]["desiredCount"])
+
+
+def _until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.1)
 
 
 def test_the_same_post_twice_changes_nothing(house: Any, registered: int) -> None:
@@ -139,7 +225,7 @@ def test_every_grant_is_used_and_no_call_is_denied(house: Any) -> None:
     """Last in this file: it looks back over the whole run."""
     report = house.cloud.iam_report()
     assert {role: entry["denied"] for role, entry in report.items() if entry["denied"]} == {}
-    assert unexplained(report) == []
+    assert unexplained(report) == [], "\n".join(unexplained(report))
 
 
 SEED = """\
