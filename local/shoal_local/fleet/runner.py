@@ -75,7 +75,7 @@ class TaskRunner:
 
     def _run_container(self) -> None:
         self._scratch.mkdir(parents=True, exist_ok=True)
-        self._pull()
+        self.pull()
         environment = self._environment()
         with (self._scratch / "container.log").open("a", encoding="utf-8") as file:
             pump = self._pump(file)
@@ -90,7 +90,7 @@ class TaskRunner:
         self.task.stop("EssentialContainerExited", "Essential container in task exited")
         return self._ended(code, None)
 
-    def _pull(self) -> None:
+    def pull(self) -> None:
         """The agent asks ECR for a token and the image's layers as the execution role.
 
         Raises:
