@@ -109,6 +109,29 @@ def test_the_gateway_lets_in_who_may_and_nobody_else(cloud: Cloud) -> None:
     assert answers["wrong secret"].headers["x-amzn-ErrorType"] == "InvalidSignatureException"
 
 
+def test_the_gateway_needs_the_functions_permission(cloud: Cloud) -> None:
+    # Given
+    functions = cloud.client("lambda")
+    name = next(
+        f["FunctionName"] for f in functions.list_functions()["Functions"] if "Hello" in f["FunctionName"]
+    )
+    statements = json.loads(functions.get_policy(FunctionName=name)["Policy"])["Statement"]
+    given = next(s for s in statements if s["Condition"]["ArnLike"]["AWS:SourceArn"].split("/")[2] == "GET")
+    # When
+    functions.remove_permission(FunctionName=name, StatementId=given["Sid"])
+    without = _send(cloud, "GET", "/hello/x", cloud.credentials)
+    functions.add_permission(
+        FunctionName=name,
+        StatementId=given["Sid"],
+        Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+        SourceArn=given["Condition"]["ArnLike"]["AWS:SourceArn"],
+    )
+    # Then
+    assert without.status_code == 500
+    assert _send(cloud, "GET", "/hello/x", cloud.credentials).status_code == 200
+
+
 def test_a_handler_sees_only_its_own_world(cloud: Cloud) -> None:
     # When
     seen, error = _invoke(cloud, {"do": "look"})
