@@ -6,7 +6,7 @@ import json
 
 from shoal_cli.console import console
 from shoal_cli.demo import path
-from shoal_cli.demo.stage import MODEL, Stage
+from shoal_cli.demo.stage import Stage
 from shoal_cli.errors import CliError
 
 
@@ -22,30 +22,15 @@ def prove_empty(stage: Stage) -> None:
     Raises:
         ResourcesLeft: naming each.
     """
-    text = path.as_text(path.executions(stage.connection))
-    (stage.output / "state-machine.txt").write_text(text)
+    found = path.executions(stage.connection)
+    (stage.output / "state-machine.txt").write_text(path.as_text(found))
+    for name, status, steps in found:
+        console.print(f"{name} {status}: {path.in_short(steps)}")
     before = {tuple(entry) for entry in stage.before}
-    left = [entry for entry in stage.inventory() if tuple(entry) not in before and not _is_kept(entry)]
+    left = [entry for entry in stage.inventory() if tuple(entry) not in before]
     (stage.output / "left.json").write_text(json.dumps(left, indent=2) + "\n")
     if left:
         raise ResourcesLeft(f"{len(left)} resources left", "\n".join(" ".join(entry) for entry in left))
-
-
-def _is_kept(entry: list[str]) -> bool:
-    """What a person keeps on purpose: the registered model, the videos, the results, the record of it all."""
-    service, kind, name = entry[:3]
-    if service == "s3" and kind == "object":
-        return name.split("/", 1)[-1].startswith(("videos/", "tracks/", f"models/{MODEL}/"))
-    return (service, kind) in _RECORDS
-
-
-_RECORDS = {
-    ("dynamodb", "item"),
-    ("stepfunctions", "execution"),
-    ("ses", "message"),
-    ("logs", "stream"),
-    ("logs", "event"),
-}
 
 
 def print_summary(stage: Stage, seconds: float) -> None:

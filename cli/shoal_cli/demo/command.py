@@ -35,6 +35,7 @@ def demo(
     with cloud_process.running(state_file, output / "cloud" / "log.txt", clock=clock):
         stage = Stage(connect(state_file=state_file), output, videos=found)
         _perform(stage)
+    shutil.rmtree(state_file.parent / "code", ignore_errors=True)
     closing.print_summary(stage, time.monotonic() - started)
 
 

@@ -9,6 +9,7 @@ from shoal_cli.connection import Connection
 
 Step = tuple[str, datetime, float]
 """State name, time of entry, seconds until the next entry."""
+_INSTANT_SECONDS = 0.05
 
 
 def executions(connection: Connection) -> list[tuple[str, str, list[Step]]]:
@@ -44,6 +45,18 @@ def path(events: list[dict[str, Any]]) -> list[Step]:
     return [
         (name, time, (end - time).total_seconds()) for (name, time), end in zip(entries, ends, strict=True)
     ]
+
+
+def in_short(steps: list[Step]) -> str:
+    """The path in one line: each state once, with its visits and seconds; instant ones are left out."""
+    spent: dict[str, list[float]] = {}
+    for name, _, seconds in steps:
+        spent.setdefault(name, []).append(seconds)
+    return " > ".join(
+        f"{name}{f' x{len(times)}' if len(times) > 1 else ''} {sum(times):.1f} s"
+        for name, times in spent.items()
+        if sum(times) >= _INSTANT_SECONDS
+    )
 
 
 def as_text(found: list[tuple[str, str, list[Step]]]) -> str:

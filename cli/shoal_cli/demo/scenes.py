@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from rich.markup import escape
+from rich.panel import Panel
 
 from shoal_cli import watch
 from shoal_cli.console import console
@@ -107,7 +109,8 @@ def show_mail(stage: Stage) -> None:
     for number, message in enumerate(stage.mailbox(), 1):
         (folder / f"{number}.html").write_text(message["html"])
         (folder / f"{number}.txt").write_text(f"Subject: {message['subject']}\n\n{message['text']}")
-        console.print(f"e-mail {number} to {', '.join(message['to'])}: {message['subject']}")
+        title = f"e-mail {number} to {', '.join(message['to'])}"
+        console.print(Panel(escape(message["text"].strip()), title=title, title_align="left", width=100))
 
 
 def delete(stage: Stage) -> None:

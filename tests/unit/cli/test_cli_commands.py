@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from shoal_cli.connection import connect
-from shoal_cli.demo.path import as_text, path
+from shoal_cli.demo.path import as_text, in_short, path
 from shoal_cli.deployments import read_specification
 from shoal_cli.errors import CliError, NoCloud
 from shoal_cli.main import app
@@ -97,4 +97,5 @@ def test_the_path_of_an_execution() -> None:
     # Then
     assert [(name, seconds) for name, _, seconds in steps] == [("Load Balancer", 3.0), ("Wait", 4.0)]
     assert as_text([("reef-r1-g1", "SUCCEEDED", steps)]).startswith("reef-r1-g1: SUCCEEDED in 7.0 s\n")
+    assert in_short([*steps, *steps]) == "Load Balancer x2 6.0 s > Wait x2 8.0 s"
     assert path([]) == []

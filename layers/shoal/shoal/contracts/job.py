@@ -50,7 +50,7 @@ class JobMessage(BaseModel):
 class JobRecord(BaseModel):
     """One video as the API answers it and as the jobs table keeps it.
 
-    ``video`` and ``result`` (the archive, once it is safe) are keys of the data bucket; ``seconds`` of wall time.
+    ``video`` and ``result`` (the archive, once safe) are keys of the data bucket; ``seconds`` is wall time.
     """
 
     model_config = ConfigDict(extra="ignore")
