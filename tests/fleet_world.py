@@ -25,7 +25,7 @@ from shoal_local.server import Server, moto_application, moto_request_handler, p
 
 SPEED = 60.0
 QUICK = FleetTimes(
-    boot=6, scaling_delay=3, fargate_start=3, settle=3, backoff_first=2,
+    boot=6, scaling_delay=3, fargate_start=3, settle=3, backoff_first=2, idle_scale_in=120,
     real_settle=5, real_grace=0.5, real_tick=0.02,
 )  # fmt: skip
 WORKER = Path(__file__).parent / "integration" / "fleet_worker.py"

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from fleet_world import World, eventually, get, running_world
-from shoal_local.fleet import free_port_block
+from shoal_local.fleet.cloud import free_port
+
+pytestmark = pytest.mark.xdist_group("fleet")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def world() -> Iterator[World]:
 def test_an_endpoint_lives_and_goes(world: World) -> None:
     pond = world.pond()
     # Given a service behind a listener, on a group with no instance
-    port, _ = free_port_block(1)
+    port = free_port()
     pond.make_capacity()
     group = pond.make_endpoint(port)
     url = f"http://127.0.0.1:{port}"

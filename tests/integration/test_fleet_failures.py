@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
+import socket
 from collections.abc import Iterator
 
 import pytest
-from fleet_world import Pond, World, eventually, get, pids, running_world
-from shoal_local.fleet import free_port_block
+from fleet_world import SPEED, Pond, World, eventually, get, pids, running_world
+from shoal_local.fleet.cloud import free_port
+
+pytestmark = pytest.mark.xdist_group("fleet")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def test_a_fault_on_request_crashes_a_good_worker(pond: Pond) -> None:
 @pytest.mark.parametrize("injected", [False, True], ids=["really unhealthy", "injected"])
 def test_a_worker_that_is_never_healthy_fails_its_deployment(pond: Pond, injected: bool) -> None:
     pond.make_capacity()
-    group = pond.make_endpoint(free_port_block(1)[0])
+    group = pond.make_endpoint(free_port())
     if injected:
         pond.world.faults.set(pond.name, "unhealthy")
     definition = pond.make_definition(FAKE_HEALTH="200" if injected else "500")
@@ -127,7 +131,7 @@ def test_a_root_volume_below_the_snapshot_never_launches(pond: Pond) -> None:
 def test_a_killed_worker_is_replaced(pond: Pond) -> None:
     # Given
     pond.make_capacity()
-    port, _ = free_port_block(1)
+    port = free_port()
     group = pond.make_endpoint(port)
     pond.make_service(pond.make_definition(), group)
     eventually(lambda: pond.rollout() == "COMPLETED")
@@ -162,3 +166,43 @@ def test_a_log_group_that_is_missing_keeps_the_task_from_starting(pond: Pond) ->
     pond.make_service(pond.make_definition(log_group="nowhere"))
     eventually(lambda: pond.rollout() == "FAILED")
     assert "ResourceInitializationError" in pond.tasks("STOPPED")[0]["stoppedReason"]
+
+
+def test_a_worker_that_ends_well_is_started_more_and_more_seldom(pond: Pond) -> None:
+    # Given a worker that has nothing to do
+    pond.make_capacity()
+    pond.make_service(pond.make_definition(FAKE_EXIT="0"))
+    # When it has ended four times
+    eventually(lambda: len(pond.tasks("STOPPED")) >= 4)
+    # Then the pauses have grown, and nothing has failed
+    made = sorted(task["createdAt"] for task in pond.tasks("STOPPED"))
+    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(made)]
+    assert gaps[2] > 4 / SPEED
+    assert (pond.rollout(), pond.service()["deployments"][0]["failedTasks"]) == ("IN_PROGRESS", 0)
+
+
+def test_a_bad_update_rolls_back_where_it_was_asked_to(pond: Pond) -> None:
+    # Given a good deployment
+    pond.make_capacity()
+    group = pond.make_endpoint(free_port())
+    first = pond.make_definition()
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    pond.make_service(first, group, deploymentConfiguration=breaker, healthCheckGracePeriodSeconds=60)
+    eventually(lambda: pond.rollout() == "COMPLETED")
+    # When a bad one follows
+    bad = pond.make_definition(FAKE_EXIT="1")
+    pond.client("ecs").update_service(cluster=pond.name, service=pond.name, taskDefinition=bad)
+    # Then the good one is back, and has never stopped answering
+    eventually(lambda: "rolling back" in pond.events())
+    eventually(lambda: pond.rollout() == "COMPLETED" and len(pond.service()["deployments"]) == 1)
+    assert pond.service()["taskDefinition"] == first
+    assert pond.target_states(group).count("healthy") == 1
+
+
+def test_a_listener_whose_port_is_taken_says_so(pond: Pond, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        pond.make_endpoint(port)
+        problem = eventually(lambda: pond.world.fleet.balancer.problems.get(pond.listener))
+    assert f"port {port} does not answer here: Address already in use" in problem
+    assert caplog.text.count(str(port)) == 1

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from fleet_world import Pond, World, eventually, get, running_world
-from shoal_local.fleet import free_port_block
+from shoal_local.fleet.cloud import free_port
+
+pytestmark = pytest.mark.xdist_group("fleet")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,7 @@ def environment_of(url: str) -> dict[str, str]:
 
 def served(pond: Pond, **more: Any) -> str:
     """An endpoint that answers; its URL."""
-    port, _ = free_port_block(1)
+    port = free_port()
     group = pond.make_endpoint(port, "ip" if "launchType" in more else "instance")
     pond.make_service(pond.make_definition(fargate="launchType" in more), group, **more)
     eventually(lambda: pond.rollout() == "COMPLETED")

@@ -90,22 +90,22 @@ class Balancer:
             del self.problems[arn]
 
     def _listen(self, arn: str, port: int, protocol: str) -> None:
+        silent = f"the {protocol} listener on port {port} does not answer here"
         if protocol != "HTTP":
-            self._problem(
-                arn, f"the {protocol} listener on port {port} does not answer here: only HTTP is simulated"
-            )
+            self._problem(arn, f"{silent}: only HTTP is simulated")
             return
         try:
             self._open[arn] = Listener(port, lambda: self._tables.get(arn, Table()))
+        except PermissionError:
+            # only root may listen below 1024; nothing is wrong, for endpoints have ports of their own
+            self._problem(arn, silent, logging.INFO)
         except OSError as error:
-            self._problem(
-                arn, f"the listener on port {port} does not answer here: 127.0.0.1:{port}: {error.strerror}"
-            )
+            self._problem(arn, f"{silent}: {error.strerror}: stop what listens there, or take other ports")
 
-    def _problem(self, arn: str, text: str) -> None:
+    def _problem(self, arn: str, text: str, level: int = logging.WARNING) -> None:
         """Said once per listener."""
         self.problems[arn] = text
-        _LOG.warning("%s", text)
+        _LOG.log(level, "%s", text)
 
 
 def _target(entry: dict[str, Any]) -> Target:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import time as real
-from dataclasses import dataclass
 from typing import Any
 
 from shoal_local.fleet import events, targets
+from shoal_local.fleet.accounts import Accounts
 from shoal_local.fleet.faults import FleetFaults
 from shoal_local.fleet.records import TaskRecord
-from shoal_local.fleet.rollout import Counts, backoff, breaker_threshold, moves
+from shoal_local.fleet.rollout import Counts, moves
 from shoal_local.fleet.simtime import SimTime
 from shoal_local.fleet.tasks import Tasks
 from shoal_local.fleet.times import FleetTimes
 from shoal_local.names import backend
 from shoal_local.strict.ecs_protection import protected_until
-
-
-@dataclass
-class _Account:
-    """What a deployment has gone through: consecutive failed tasks, and when the next may start."""
-
-    failures: int = 0
-    next_start: float = 0.0
 
 
 class Scheduler:
@@ -33,7 +25,7 @@ class Scheduler:
         self._time = time
         self._times = times
         self._faults = faults
-        self._accounts: dict[str, _Account] = {}
+        self._accounts = Accounts(time, times)
         self._running_since: dict[str, float] = {}
         self._end_at: dict[str, float] = {}
 
@@ -71,52 +63,14 @@ class Scheduler:
             self._watch(service, task)
 
     def _bury(self, service: Any, task: TaskRecord) -> None:
-        """A task is over: off its targets, and on its deployment's account when it failed."""
+        """A task is over: off its targets, and put to its deployment's account."""
         task.counted = True
         targets.deregister(service, task)
         self._running_since.pop(task.id, None)
         self._end_at.pop(task.id, None)
         if task.started_at is not None:
             events.stopped(service, [task.id])
-        failed = task.stop_code == "TaskFailedToStart" or (
-            task.stop_code == "EssentialContainerExited" and task.container.exit_code != 0
-        )
-        if failed or task.failed_health:
-            self._failed(service, task)
-
-    def _failed(self, service: Any, task: TaskRecord) -> None:
-        deployment = next((d for d in service.deployments if d["id"] == task.started_by), None)
-        if deployment is None or service.status != "ACTIVE":
-            return
-        account = self._accounts.setdefault(deployment["id"], _Account())
-        account.failures += 1
-        deployment["failedTasks"] = account.failures
-        pause = backoff(account.failures, self._times.backoff_first, self._times.backoff_most)
-        account.next_start = self._time.now() + pause
-        if pause:
-            events.inconsistent(service)
-        threshold = breaker_threshold(service.desired_count, service.deployment_configuration)
-        if (
-            threshold is not None
-            and account.failures >= threshold
-            and deployment["rolloutState"] == "IN_PROGRESS"
-        ):
-            self._fail(service, deployment)
-
-    def _fail(self, service: Any, deployment: dict[str, Any]) -> None:
-        reason = "ECS deployment circuit breaker: tasks failed to start."
-        deployment.update(rolloutState="FAILED", rolloutStateReason=reason)
-        events.deployment_failed(service, deployment["id"])
-        breaker = (service.deployment_configuration or {}).get("deploymentCircuitBreaker") or {}
-        before = next((d for d in service.deployments[1:] if d["rolloutState"] == "COMPLETED"), None)
-        if not breaker.get("rollback") or before is None:
-            return
-        service.deployments.remove(before)
-        service.deployments.insert(0, before)
-        before.update(status="PRIMARY", rolloutState="IN_PROGRESS", desiredCount=service.desired_count)
-        deployment["status"] = "ACTIVE"
-        service.task_definition = before["taskDefinition"]
-        events.rolled_back(service, before["id"])
+        self._accounts.ended(service, task)
 
     def _watch(self, service: Any, task: TaskRecord) -> None:
         if task.id not in self._running_since:
@@ -177,8 +131,7 @@ class Scheduler:
         deployment = f"Scaling activity initiated by (deployment {primary['id']})"
         self._stop_some(mine, step.stop_primary, deployment, fit, force=service.status == "DRAINING")
         self._stop_some(older, step.stop_older, deployment, fit, force=service.status == "DRAINING")
-        account = self._accounts.setdefault(primary["id"], _Account())
-        if primary["rolloutState"] != "FAILED" and self._time.now() >= account.next_start:
+        if primary["rolloutState"] != "FAILED" and self._accounts.may_start(primary["id"]):
             for _ in range(step.start):
                 self._tasks.make(service, primary)
 
@@ -221,7 +174,7 @@ class Scheduler:
         mine = [task for task in tasks if task.started_by == primary["id"] and self._healthy(service, task)]
         if len(mine) != service.desired_count or len(tasks) != len(mine):
             return
-        self._accounts.setdefault(primary["id"], _Account()).failures = 0
+        self._accounts.settled(primary["id"])
         del service.deployments[1:]
         if primary["rolloutState"] == "IN_PROGRESS":
             reason = f"ECS deployment {primary['id']} completed."
