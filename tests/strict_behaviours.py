@@ -5,68 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from strict_cases import balancing
+from strict_cases.behaviour import BEHAVIOURS, SHOWN, Behaviour, shows
 from strict_world import Account, code_of
 
-Behaviour = Callable[[Account], None]
-BEHAVIOURS: list[Behaviour] = []
-SHOWN: set[str] = set()
-
-
-def shows(*rules: str) -> Callable[[Behaviour], Behaviour]:
-    def register(behaviour: Behaviour) -> Behaviour:
-        BEHAVIOURS.append(behaviour)
-        SHOWN.update(rules)
-        return behaviour
-
-    return register
+__all__ = ["BEHAVIOURS", "SHOWN", "Behaviour", "balancing"]
 
 
 def states(read: Callable[[], Any], reads: int = 3) -> list[Any]:
     return [read() for _ in range(reads)]
-
-
-@shows("one_listener_per_port", "listener_remembers_its_settings")
-def the_same_listener_twice_is_one(a: Account) -> None:
-    balancer, group = a.balancer(), a.group()
-    assert a.listener(balancer, group) == a.listener(balancer, group)
-    assert code_of(lambda: a.listener(balancer, group, Protocol="HTTPS")) != ""
-
-
-@shows("same_group_is_created_once", "group_remembers_its_settings")
-def the_same_target_group_twice_is_one(a: Account) -> None:
-    assert a.group() == a.group()
-    assert code_of(lambda: a.group(Port=81)) == "DuplicateTargetGroupName"
-
-
-@shows("groups_know_their_balancers")
-def a_group_forgets_the_balancer_of_a_deleted_listener(a: Account) -> None:
-    group = a.group()
-    listener = a.listener(a.balancer(), group)
-    a.elbv2.delete_listener(ListenerArn=listener)
-    assert a.elbv2.describe_target_groups()["TargetGroups"][0].get("LoadBalancerArns", []) == []
-
-
-@shows("missing_group_is_deleted")
-def a_missing_target_group_is_deleted(a: Account) -> None:
-    arn = a.group()
-    a.elbv2.delete_target_group(TargetGroupArn=arn)
-    assert code_of(lambda: a.elbv2.delete_target_group(TargetGroupArn=arn)) == ""
-
-
-@shows(
-    "targets_are_instances_or_addresses",
-    "missing_targets_are_deregistered",
-    "target_health_is_what_was_found",
-)
-def an_instance_is_a_target_on_each_of_its_ports(a: Account) -> None:
-    group = a.attached(TargetType="ip")
-    targets = [{"Id": "10.0.0.1", "Port": port} for port in (32768, 32769)]
-    a.elbv2.register_targets(TargetGroupArn=group, Targets=targets)
-    a.elbv2.deregister_targets(TargetGroupArn=group, Targets=[targets[0], {"Id": "10.0.0.2"}])
-    found = a.elbv2.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-    assert [one["Target"]["Port"] for one in found] == [32769]
-    gone = a.elbv2.describe_target_health(TargetGroupArn=group, Targets=targets[:1])
-    assert gone["TargetHealthDescriptions"][0]["TargetHealth"]["Reason"] == "Target.NotRegistered"
 
 
 @shows("service_is_created_once")

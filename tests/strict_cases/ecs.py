@@ -107,6 +107,12 @@ SERVICES = [
         Account.stocked,
     ),
     Case(
+        "grace_period_needs_a_load_balancer",
+        INVALID,
+        lambda a: a.ecs.update_service(cluster="fish", service="fish", healthCheckGracePeriodSeconds=9),
+        lambda a: a.stocked() and a.service(),
+    ),
+    Case(
         "only_active_services_are_updated",
         "ServiceNotActiveException",
         lambda a: a.ecs.update_service(cluster="fish", service="fish", desiredCount=1),

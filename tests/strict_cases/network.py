@@ -59,6 +59,16 @@ LISTENERS = [
     Case("group_numbers_are_in_range", "ValidationError", lambda a: a.group(HealthyThresholdCount=11)),
     Case("matcher_is_a_success_code", "ValidationError", lambda a: a.group(Matcher={"HttpCode": "600"})),
     Case(
+        "group_numbers_are_in_range",
+        "ValidationError",
+        lambda a: a.elbv2.modify_target_group(TargetGroupArn=a.group(), HealthyThresholdCount=11),
+    ),
+    Case(
+        "matcher_is_a_success_code",
+        "ValidationError",
+        lambda a: a.elbv2.modify_target_group(TargetGroupArn=a.group(), Matcher={"HttpCode": "500"}),
+    ),
+    Case(
         "targets_are_instances_or_addresses",
         "InvalidTarget",
         lambda a: a.elbv2.register_targets(TargetGroupArn=a.group(), Targets=[{"Id": "i-none"}]),

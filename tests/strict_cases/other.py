@@ -67,13 +67,6 @@ DEFINITIONS = [
         lambda a: a.definition({"portMappings": [], "logConfiguration": {"logDriver": "awslogs"}}, **FARGATE),
     ),
     Case(
-        "active_revision_is_named",
-        CLIENT,
-        lambda a: a.ecs.deregister_task_definition(taskDefinition="fish"),
-        Account.definition,
-        stock_agrees=True,
-    ),
-    Case(
         "protection_is_for_running_service_tasks",
         INVALID,
         lambda a: a.ecs.update_task_protection(
@@ -116,6 +109,11 @@ MESSAGES = [
             {"DelaySeconds": "901"},
         )
     ],
+    Case(
+        "queue_attributes_are_in_range",
+        "InvalidAttributeValue",
+        lambda a: a.sqs.set_queue_attributes(QueueUrl=queue(a), Attributes={"DelaySeconds": "901"}),
+    ),
     Case(
         "queue_name_rests",
         "AWS.SimpleQueueService.QueueDeletedRecently",

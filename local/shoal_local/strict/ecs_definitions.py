@@ -139,10 +139,3 @@ def last_revision_is_remembered(call: Call, _: Any) -> None:
     remembered = getattr(backend, "shoal_last_revisions", {})
     remembered[family] = max(revisions)
     backend.shoal_last_revisions = remembered
-
-
-@before("ecs", "DeregisterTaskDefinition")
-def active_revision_is_named(call: Call) -> None:
-    """ECS API DeregisterTaskDefinition, taskDefinition: "You must specify a revision.\""""
-    if ":" not in str(call.get("taskDefinition", "")).rsplit("/", 1)[-1]:
-        raise refused("ClientException", "Revision is missing.")

@@ -6,7 +6,7 @@ from typing import Any
 
 from shoal_local.patches import contract
 
-_FORGET_TERMINATED = contract(
+FORGET_TERMINATED = contract(
     "moto.elbv2.models", "FakeTargetGroup.deregister_terminated_instances", "self instance_ids"
 )
 
@@ -14,11 +14,11 @@ _FORGET_TERMINATED = contract(
 def keep_fields() -> None:
     """Targets are keyed by ``id:port`` (see :mod:`shoal_local.strict.elbv2_targets`): moto looks for bare
     ids."""
-    _FORGET_TERMINATED.replace(_forget_terminated)
+    FORGET_TERMINATED.replace(_forget_terminated)
 
 
 def drop_fields() -> None:
-    _FORGET_TERMINATED.restore()
+    FORGET_TERMINATED.restore()
 
 
 def _forget_terminated(group: Any, instance_ids: list[str]) -> None:

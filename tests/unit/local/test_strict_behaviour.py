@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 from moto import mock_aws
 from shoal_local import strict
-from shoal_local.strict import elbv2_listeners, slow
+from shoal_local.balancer import balancer
+from shoal_local.fleet import launching
+from shoal_local.patches import Contract
+from shoal_local.strict import elbv2_listeners, fields, slow
 from shoal_local.strict.engine import RULES, Rule, operation_contract
 from strict_behaviours import BEHAVIOURS, SHOWN, Behaviour
 from strict_cases.all import CASES
@@ -80,3 +83,30 @@ def test_uninstalled_rules_leave_stock_moto() -> None:
             assert code_of(lambda: account.definition(family="a.b")) == ""
     finally:
         strict.install()
+
+
+@pytest.mark.parametrize(
+    "patched", [launching.LAUNCH, balancer.CREATE, fields.FORGET_TERMINATED], ids=lambda c: c.path
+)
+def test_moto_has_what_the_fleet_replaces(patched: Contract) -> None:
+    patched.check()
+
+
+def test_what_moto_has_right_stays_right() -> None:
+    """No rule stands behind these; our control plane still leans on them."""
+    with mock_aws():
+        account = Account()
+        group = account.attached()
+        body = {"Subject": {"Data": "s"}, "Body": {"Text": {"Data": "t"}}}
+        where = {"Source": "nobody@example.org", "Destination": {"ToAddresses": ["b@example.org"]}}
+        region = {"LocationConstraint": "us-west-2"}
+        account.s3.create_bucket(Bucket="videos", CreateBucketConfiguration=region)
+            Bucket="videos", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
+        )
+        put = lambda: account.s3.put_object(Bucket="videos", Key="k", Body=b"", IfNoneMatch="*")  # noqa: E731
+        put()
+        assert code_of(lambda: account.elbv2.delete_target_group(TargetGroupArn=group)) == "ResourceInUse"
+        assert code_of(lambda: account.ses.send_email(**where, Message=body)) == "MessageRejected"
+        assert code_of(put) == "PreconditionFailed"
+        deregister = account.ecs.deregister_task_definition
+        assert code_of(lambda: deregister(taskDefinition="fish")) == "ClientException"
