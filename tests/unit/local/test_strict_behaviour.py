@@ -101,8 +101,6 @@ def test_what_moto_has_right_stays_right() -> None:
         where = {"Source": "nobody@example.org", "Destination": {"ToAddresses": ["b@example.org"]}}
         region = {"LocationConstraint": "us-west-2"}
         account.s3.create_bucket(Bucket="videos", CreateBucketConfiguration=region)
-            Bucket="videos", CreateBucketConfiguration={"LocationConstraint": "us-west-2"}
-        )
         put = lambda: account.s3.put_object(Bucket="videos", Key="k", Body=b"", IfNoneMatch="*")  # noqa: E731
         put()
         assert code_of(lambda: account.elbv2.delete_target_group(TargetGroupArn=group)) == "ResourceInUse"
