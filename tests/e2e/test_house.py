@@ -19,7 +19,7 @@ from shoal_cli.jobs import download
 from shoal_cli.watch import watch_jobs
 from worker_fixtures import write_video
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("house")]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
