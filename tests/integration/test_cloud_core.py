@@ -20,7 +20,6 @@ from shoal_local.cloud import Cloud
 from shoal_local.errors import AlreadyRunning, StackFailed
 
 TINY = Path(__file__).with_name("tiny_stack")
-pytestmark = pytest.mark.xdist_group("cloud_core")
 
 
 @pytest.fixture(scope="module")

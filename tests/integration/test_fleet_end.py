@@ -9,10 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-import pytest
 from fleet_world import eventually, pids, running_world
-
-pytestmark = pytest.mark.xdist_group("fleet")
 
 
 def test_the_end_of_the_fleet_leaves_no_process() -> None:

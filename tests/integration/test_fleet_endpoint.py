@@ -9,8 +9,6 @@ import pytest
 from fleet_world import World, eventually, get, running_world
 from shoal_local.fleet.cloud import free_port
 
-pytestmark = pytest.mark.xdist_group("fleet")
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:

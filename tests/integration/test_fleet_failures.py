@@ -12,8 +12,6 @@ import pytest
 from fleet_world import SPEED, Pond, World, eventually, get, pids, running_world
 from shoal_local.fleet.cloud import free_port
 
-pytestmark = pytest.mark.xdist_group("fleet")
-
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
