@@ -35,7 +35,7 @@ demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for yo
 	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
 
 test: $(STAMP) $(SAM_STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/integration tests/e2e
+	@$(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/integration tests/e2e
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample)
 	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -s tests/campaign

@@ -14,6 +14,7 @@ import pytest
 import requests
 import shoal_detector
 from permissions_page import unexplained
+from shoal_cli.demo.pictures import save_frame
 from shoal_cli.errors import ApiProblem
 from shoal_cli.jobs import download
 from shoal_cli.watch import watch_jobs
@@ -47,12 +48,15 @@ def life(
         house.api, "reef", [job["job_id"] for job in jobs], timeout_seconds=90, poll_seconds=0.2
     )
     health = requests.get(f"{ready['endpoint']}/health", timeout=10)
+    save_frame(video, folder / "frame.png")
+    with (folder / "frame.png").open("rb") as image:
+        predicted = requests.post(f"{ready['endpoint']}/predict", files={"image": image}, timeout=30)
     archives = download(house.connection, records, folder)
     left = house.connection.client("s3").list_objects_v2(Bucket=house.connection.data_bucket, Prefix=key)
     deleted = house.delete("reef")
     return {
         "video_left": left["KeyCount"], "before": before, "ready": ready, "records": records,
-        "health": health, "archives": archives,
+        "health": health, "predicted": predicted, "archives": archives,
         "deleted": deleted, "after": house.account(), "mail": house.cloud.mailbox(),
     }  # fmt: skip
 
@@ -75,6 +79,13 @@ def test_the_video_is_tracked_and_the_missing_one_fails_with_its_reason(life: di
     assert missing["status"] == "FAILED"
     assert "gone.mp4" in missing["reason"]
     assert [path.name for path in life["archives"]] == ["reef.tracks.tar.gz"]
+
+
+def test_the_endpoint_answers_boxes_for_an_image(life: dict[str, Any]) -> None:
+    assert life["predicted"].status_code == 200, life["predicted"].text
+    boxes = life["predicted"].json()["boxes"]
+    assert {box["class_name"] for box in boxes} <= {"jelly", "fish", "larvacean"}
+    assert boxes
 
 
 def test_clean_removes_the_video_once_its_result_is_safe(life: dict[str, Any]) -> None:
