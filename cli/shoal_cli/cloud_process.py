@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,25 @@ class CloudDidNotStart(CliError):
     exit_code = 7
 
 
-def command(state_file: Path, *, clock: float, port: int = 0, reset: bool = False) -> list[str]:
+@dataclass(frozen=True)
+class CloudOptions:
+    """``clock``: cloud seconds in a second; ``port`` 0: a free one; ``deploy``: template.yaml at the start."""
+
+    clock: float
+    port: int = 0
+    reset: bool = False
+    deploy: bool = True
+
+
+def command(state_file: Path, options: CloudOptions) -> list[str]:
     """The command line of the embedded cloud."""
     words = [sys.executable, "-m", "shoal_local", "up", "--state-file", str(state_file)]
-    words += ["--clock", str(clock), "--port", str(port)]
-    return words + (["--reset"] if reset else [])
+    words += ["--clock", str(options.clock), "--port", str(options.port)]
+    words += [] if options.deploy else ["--no-deploy"]
+    return words + (["--reset"] if options.reset else [])
 
 
-def start(
-    state_file: Path, log: Path, *, clock: float, port: int = 0, reset: bool = False
-) -> subprocess.Popen[bytes]:
+def start(state_file: Path, log: Path, options: CloudOptions) -> subprocess.Popen[bytes]:
     """Start it in a session of its own and wait until its API answers.
 
     Raises:
@@ -49,7 +59,7 @@ def start(
     with log.open("wb") as sink, waiting() as bar:
         task = bar.add_task("starting the embedded cloud and deploying template.yaml into it")
         process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
-            command(state_file, clock=clock, port=port, reset=reset),
+            command(state_file, options),
             stdout=sink, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         _wait_until_up(process, state_file, log)
@@ -100,7 +110,7 @@ def answers(pid: int) -> bool:
 @contextmanager
 def running(state_file: Path, log: Path, *, clock: float) -> Iterator[dict[str, Any]]:
     """The state of a cloud that lives as long as the block."""
-    process = start(state_file, log, clock=clock)
+    process = start(state_file, log, CloudOptions(clock))
     try:
         yield json.loads(state_file.read_text())
     finally:

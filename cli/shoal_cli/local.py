@@ -25,20 +25,22 @@ def up(
     reset: Annotated[
         bool, typer.Option("--reset", help="stop a running one first: its state is gone")
     ] = False,
+    deploy: Annotated[bool, typer.Option(help="--no-deploy leaves it empty, for `sam deploy`")] = True,
     foreground: Annotated[
         bool, typer.Option("--foreground", help="stay in this terminal until Ctrl-C")
     ] = False,
 ) -> None:
     """Start it, deploy template.yaml into it, keep it running."""
+    options = cloud_process.CloudOptions(clock, port, reset, deploy)
     if reset:
         stop_running()
     if _pid() is not None:
         console.print("it is running already; `shoal local up --reset` starts clean")
         return
     if foreground:
-        subprocess.run(cloud_process.command(STATE_FILE, clock=clock, port=port, reset=reset), check=False)  # noqa: S603
+        subprocess.run(cloud_process.command(STATE_FILE, options), check=False)  # noqa: S603
         return
-    cloud_process.start(STATE_FILE, LOG_FILE, clock=clock, port=port, reset=reset)
+    cloud_process.start(STATE_FILE, LOG_FILE, options)
     state = json.loads(STATE_FILE.read_text())
     console.print(
         f"AWS endpoint  {state['endpoint_url']}\nREST API      {state['api_url']}\nlog           {LOG_FILE}"
