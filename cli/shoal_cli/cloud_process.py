@@ -31,7 +31,7 @@ class CloudDidNotStart(CliError):
 
 @dataclass(frozen=True)
 class CloudOptions:
-    """``clock``: cloud seconds in a second; ``port`` 0: a free one; ``deploy``: template.yaml at the start."""
+    """``clock``: cloud seconds in a second; ``port`` 0: a free one; ``deploy`` template.yaml first."""
 
     clock: float
     port: int = 0
