@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,21 @@ def up(
 def down() -> None:
     """Stop it; everything in it is gone."""
     console.print("stopped" if stop_running() else "it was not running")
+
+
+@app.command()
+def env() -> None:
+    """Shell exports for the AWS CLI, SAM or boto3: eval "$(shoal local env)"."""
+    _endpoint()
+    state = json.loads(STATE_FILE.read_text())
+    values = {
+        "AWS_ENDPOINT_URL": state["endpoint_url"],
+        "AWS_REGION": state["region"],
+        "AWS_DEFAULT_REGION": state["region"],
+        "AWS_ACCESS_KEY_ID": state["access_key"],
+        "AWS_SECRET_ACCESS_KEY": state["secret_key"],
+    }
+    typer.echo("\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items()))
 
 
 @app.command()
