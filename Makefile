@@ -38,7 +38,7 @@ test: $(STAMP) $(SAM_STAMP) node_modules/.installed check ## everything that is 
 	@$(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/integration tests/e2e
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample)
-	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -s tests/campaign
+	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/campaign
 
 check: $(STAMP) lint types
 
