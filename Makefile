@@ -1,6 +1,7 @@
 # Shoal: `make demo` and `make test` are the two commands; both make their own virtual environment first.
 PYTHON ?= python3
 VENV := .venv
+SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SAM_STAMP := .venv-sam/.installed

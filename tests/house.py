@@ -19,8 +19,10 @@ SEED_BUCKETS = f"deepsea-ai-{Cloud.account}-models,deepsea-ai-{Cloud.account}-tr
 class House:
     """What a person has in hand: the API, S3, the mailbox, and the account seen from below."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, patience: float = 90) -> None:
+        """``patience``: seconds until a deployment that still works is an error."""
         self.cloud = cloud
+        self.patience = patience
         keys = cloud.environment()
         session = boto3.Session(
             keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], region_name=keys["AWS_DEFAULT_REGION"]
@@ -50,7 +52,7 @@ class House:
 
     def settled(self, name: str) -> dict[str, Any]:
         """The deployment once no execution works on it."""
-        return watch_deployment(self.api, name, timeout_seconds=90, poll_seconds=0.2)
+        return watch_deployment(self.api, name, timeout_seconds=self.patience, poll_seconds=0.2)
 
     def delete(self, name: str) -> dict[str, Any]:
         self.api.delete(name)

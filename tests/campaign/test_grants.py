@@ -26,14 +26,14 @@ CLOCK = 120.0
 SAMPLE = 12
 SHARDS = 2
 FULL = os.environ.get("FULL") == "1"
-SEED = int(os.environ.get("SEED") or 0) or random.SystemRandom().randrange(1, 1_000_000)
+SEED = int(os.environ.get("SEED") or 1)
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("cloud")
     with Cloud(clock=Clock(CLOCK), state_folder=folder) as cloud:
-        yield House(cloud)
+        yield House(cloud, patience=30)
 
 
 @pytest.fixture(scope="module")
@@ -105,11 +105,8 @@ def _upload(house: House, video: Path, key: str) -> str:
 
 def _desired(house: House, life: str) -> int:
     name = f"shoal-prod-{life}"
-    return int(
-        house.connection.client("ecs").describe_services(cluster=name, services=[name])["services"][0][
-            "desiredCount"
-        ]
-    )
+    found = house.connection.client("ecs").describe_services(cluster=name, services=[name])
+    return int(found["services"][0]["desiredCount"])
 
 
 def _unless(holds: Callable[[], bool], house: House, wrong: str) -> Iterator[str]:
@@ -147,9 +144,7 @@ def _recover(house: House) -> None:
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_the_run_succeeds_with_all_grants_and_fails_without_any_one(
-    house: House, video: Path, shard: int
-) -> None:
+def test_the_run_fails_without_any_one_grant(house: House, video: Path, shard: int) -> None:
     # Given
     assert run(house, video, 0) == []
     iam: Any = house.cloud.client("iam")
