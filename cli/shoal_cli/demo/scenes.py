@@ -18,7 +18,7 @@ from shoal_cli.errors import CliError
 from shoal_cli.jobs import download, print_jobs, upload, video_keys
 from shoal_cli.registry import upload_model
 
-_DEPLOY_SECONDS = 120.0
+_DEPLOY_SECONDS = 300.0
 _TRACK_SECONDS = 600.0
 
 
