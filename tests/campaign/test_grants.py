@@ -33,7 +33,7 @@ SEED = int(os.environ.get("SEED") or 1)
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("cloud")
     with Cloud(clock=Clock(CLOCK), state_folder=folder) as cloud:
-        yield House(cloud, patience=20)
+        yield House(cloud, patience=45)
 
 
 @pytest.fixture(scope="module")
