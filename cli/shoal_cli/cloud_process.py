@@ -18,6 +18,7 @@ import requests
 
 from shoal_cli.console import waiting
 from shoal_cli.errors import CliError
+from shoal_cli.processes import is_alive
 
 _START_SECONDS = 90.0
 _STOP_SECONDS = 15.0
@@ -95,16 +96,8 @@ def _exists(pid: int) -> bool:
     try:
         finished, _ = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        return Path(f"/proc/{pid}").exists() if Path("/proc").exists() else answers(pid)
+        return is_alive(pid)
     return finished == 0
-
-
-def answers(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shoal_cli.errors import NoCloud
+from shoal_cli.processes import is_alive
 
 STATE_FILE = Path(".shoal/local.json")
 
@@ -59,7 +60,7 @@ def _from_state_file(path: Path) -> Connection:
             "start one with `shoal local up`, or name your AWS stack with --stack or SHOAL_STACK",
         )
     state = json.loads(path.read_text())
-    if not _is_alive(int(state["pid"])):
+    if not is_alive(int(state["pid"])):
         raise NoCloud("the embedded cloud of this folder has stopped", "start it again: `shoal local up`")
     session = boto3.Session(
         aws_access_key_id=state["access_key"],
@@ -83,13 +84,3 @@ def _from_stack(name: str) -> Connection:
             f"the stack {name!r} has no output ApiUrl", "deploy it first: sam deploy --config-env prod"
         )
     return Connection(outputs["ApiUrl"], str(session.region_name), outputs, session)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +13,7 @@ from shoal_cli import cloud_process
 from shoal_cli.connection import STATE_FILE
 from shoal_cli.console import console, table
 from shoal_cli.errors import NoCloud
+from shoal_cli.processes import is_alive
 
 app = typer.Typer(help="The embedded cloud on this machine: no AWS account, no Docker.", no_args_is_help=True)
 LOG_FILE = STATE_FILE.with_name("local.log")
@@ -99,7 +99,7 @@ def _pid() -> int | None:
     if not STATE_FILE.exists():
         return None
     pid = int(json.loads(STATE_FILE.read_text())["pid"])
-    return pid if Path(f"/proc/{pid}").exists() or cloud_process.answers(pid) else None
+    return pid if is_alive(pid) else None
 
 
 def _endpoint() -> str:
