@@ -78,7 +78,7 @@ def _parsed(texts: dict[str, str], folder: str) -> TracksArchive:
     )
 
 
-_WHOLE = {"frame", "tracker_id", "first_frame", "last_frame", "frame_count"}
+_WHOLE = {"frame", "tracker_id", "first_frame", "last_frame", "frame_count", "interpolated", "gap_frames"}
 
 
 def _rows(text: str) -> list[dict[str, Any]]:

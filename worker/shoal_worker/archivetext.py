@@ -21,6 +21,7 @@ from shoal_worker.video import VideoInfo
 
 NAMESPACE = uuid.UUID("5c4c2d5e-7a0f-5b3e-9d54-3f1f2f0c9a11")
 DETECTION_COLUMNS = ("frame", "tracker_id", "label", "score", "x", "y", "xx", "xy")
+GAP_COLUMNS = ("interpolated", "gap_frames")
 TRACK_COLUMNS = ("tracker_id", "label", "first_frame", "last_frame", "frame_count", "avg_score")
 
 
@@ -80,7 +81,7 @@ def job_config(content: ArchiveContent) -> str:
 
 def mot_rows(content: ArchiveContent) -> Iterator[str]:
     """MOTChallenge's result columns separated by blanks, as track.py does: frame id left top width height
-    score -1 -1 -1."""
+    score -1 -1 -1. An interpolated box has score 0."""
     found = content.table.detections
     sizes = found.boxes[:, 2:] - found.boxes[:, :2]
     columns = (content.table.frames, content.table.ids, found.boxes, sizes, found.scores)
@@ -104,8 +105,8 @@ def _events(
 ) -> Iterator[dict[str, Any]]:
     found = rows.detections
     corners = np.rint(found.boxes).astype(np.int64)
-    columns = (rows.ids, corners, found.scores, found.classes)
-    for identity, box, score, index in zip(*(column.tolist() for column in columns), strict=True):
+    columns = (rows.ids, corners, found.scores, found.classes, rows.gaps)
+    for identity, box, score, index, gap in zip(*(column.tolist() for column in columns), strict=True):
         left, top, right, bottom = box
         yield {
             "bounding_box": {"height": bottom - top, "width": right - left, "x": left, "y": top},
@@ -116,17 +117,26 @@ def _events(
             "surprise": 0,
             "track_uuid": str(uuid.uuid5(base, f"{identity}")),
             "uuid": str(uuid.uuid5(base, f"{identity}/{frame}")),
+            **({"interpolated": True, "gap_frames": gap} if gap else {}),
         }
 
 
 def detection_rows(content: ArchiveContent) -> Iterator[str]:
-    """``detections.csv``: corners as shares of the picture, 0..1."""
-    yield _csv(DETECTION_COLUMNS)
-    found = content.table.detections
+    """``detections.csv``: corners as shares of the picture, 0..1.
+
+    Where a box was interpolated, two more columns say so and how long the gap is; a result without any keeps
+    MBARI's columns to the letter.
+    """
+    flagged = bool(content.table.interpolated.any())
+    yield _csv(DETECTION_COLUMNS + (GAP_COLUMNS if flagged else ()))
+    table, found = content.table, content.table.detections
     shares = found.boxes.astype(np.float64) / ([content.video.width, content.video.height] * 2)
-    columns = (content.table.frames, content.table.ids, found.classes, found.scores, shares)
-    for frame, identity, index, score, corners in zip(*(column.tolist() for column in columns), strict=True):
-        yield _csv((frame, identity, content.label(index), score, *corners))
+    columns = (table.frames, table.ids, found.classes, found.scores, shares, table.gaps)
+    for frame, identity, index, score, corners, gap in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        row = (frame, identity, content.label(index), score, *corners)
+        yield _csv(row + ((int(gap > 0), gap) if flagged else ()))
 
 
 def track_rows(content: ArchiveContent) -> Iterator[str]:
@@ -168,6 +178,7 @@ def _how(content: ArchiveContent) -> dict[str, Any]:
         "arguments": content.options.text,
         "video": {"codec": content.video.codec, "rate": str(content.video.rate),
                   "start_seconds": content.video.start_seconds, "damaged_packets": content.damaged},
+        "interpolated_boxes": int(content.table.interpolated.sum()),
         "names": list(content.names),
         "notes": list(content.notes),
     }  # fmt: skip

@@ -3,6 +3,7 @@ table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,17 @@ class Detections:
         """No detection."""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Detections]) -> Detections:
+        """One after the other."""
+        if not parts:
+            return cls.empty()
+        return cls(
+            np.concatenate([part.boxes for part in parts]),
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.classes for part in parts]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
@@ -67,28 +79,44 @@ class TrackTable:
     """Every tracked box of a video, in order of frame, then id; all columns have the same length n.
 
     ``frames`` (n,) from 1 in decode order, ``ids`` (n,) from 1, ``detections`` the boxes, scores and classes.
+    ``gaps`` (n,) is 0 where the box was detected; where it was interpolated, the number of frames in a row
+    that the track went unseen, and the score is 0.
     """
 
     frames: Integers
     ids: Integers
     detections: Detections
+    gaps: Integers
 
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def interpolated(self) -> Booleans:
+        """The rows (n,) that no detector saw."""
+        return self.gaps > 0
+
     def keep(self, chosen: Booleans | Integers) -> TrackTable:
         """The rows that a mask or a list of indices chooses."""
-        return TrackTable(self.frames[chosen], self.ids[chosen], self.detections.keep(chosen))
+        return TrackTable(
+            self.frames[chosen], self.ids[chosen], self.detections.keep(chosen), self.gaps[chosen]
+        )
+
+    @classmethod
+    def detected(cls, frames: Integers, ids: Integers, detections: Detections) -> TrackTable:
+        """A table without interpolated rows."""
+        return cls(frames, ids, detections, np.zeros(len(ids), np.int64))
 
     @classmethod
     def empty(cls) -> TrackTable:
         """No track at all."""
-        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), Detections.empty())
+        return cls.detected(np.zeros(0, np.int64), np.zeros(0, np.int64), Detections.empty())
 
 
 @dataclass(frozen=True, slots=True)
 class TrackSummary:
-    """One track: its label by vote, the frames it spans, in how many it was detected, and its mean score."""
+    """One track: its label by vote, the frames it spans, in how many it was detected, its mean score over
+    these, and in how many more its box was interpolated."""
 
     id: int
     label: str
@@ -96,3 +124,4 @@ class TrackSummary:
     last_frame: int
     frame_count: int
     average_score: float
+    interpolated_count: int = 0

@@ -18,7 +18,7 @@ class TrackOptions:
 
     ``confidence`` None means the detector's default (0.1) and leaves the tracker's own thresholds alone.
     ``image_size`` is (height, width) for a model that takes any size. ``classes`` keeps only these indices.
-    ``notes`` says, in sentences, what was asked for and is not done.
+    ``online`` leaves the offline pass out. ``notes`` says, in sentences, what was asked for and is not done.
     """
 
     confidence: float | None = None
@@ -28,6 +28,7 @@ class TrackOptions:
     image_size: tuple[int, int] | None = None
     classes: tuple[int, ...] | None = None
     save_video: bool = False
+    online: bool = False
     device: str | None = None
     notes: tuple[str, ...] = ()
     text: str = ""
@@ -142,6 +143,7 @@ _FLAGS: dict[str, tuple[str, Callable[[str, list[str]], Any]]] = {
     "--img-size": ("image_size", _size),
     "--classes": ("classes", _indices),
     "--save-vid": ("save_video", _yes),
+    "--online": ("online", _yes),
     "--device": ("device", _device),
 }
 

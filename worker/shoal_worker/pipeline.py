@@ -18,9 +18,10 @@ from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import TrackSummary, TrackTable
 from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions, parse_options
+from shoal_worker.passes import tracking_pass
 from shoal_worker.readahead import read_ahead
-from shoal_worker.table import TableBuilder, summarise
-from shoal_worker.tracker import Tracker, TrackerParameters
+from shoal_worker.table import summarise
+from shoal_worker.tracker import TrackerParameters
 from shoal_worker.video import VideoInfo, VideoReader
 
 Progress = Callable[[int, int | None], None]
@@ -155,19 +156,22 @@ class _Run:
     def track(self, video: Path) -> tuple[VideoInfo, int, int, TrackTable]:
         """The video's description, its frames, its damaged packets and the tracks; decoding runs ahead in a
         thread."""
-        builder, done = TableBuilder(), 0
+        done = 0
         with VideoReader(video) as reader, read_ahead(reader, FRAMES_AHEAD) as frames:
-            tracker = Tracker(self.parameters, reader.info.fps)
+            info = reader.info
+            tracking = tracking_pass(
+                self.parameters, info.fps, (info.width, info.height), online=self.options.online
+            )
             camera = CameraMotion() if self.parameters.camera_motion else None
             for frame in frames:
                 self._check(done)
                 found = self.detector.detect(frame.image, self.options)
                 motion = camera.measure(frame.image) if camera else None
-                builder.add(frame.number, tracker.update(found, motion))
+                tracking.add(found, motion)
                 done = frame.number
-                self.tick(done, reader.info.expected_frames)
+                self.tick(done, info.expected_frames)
             self.tick(done, done, last=True)
-            return reader.info, done, reader.damaged, builder.table(self.parameters.minimum_frames)
+            return info, done, reader.damaged, tracking.table()
 
     def _check(self, done: int) -> None:
         if self.stop():

@@ -36,17 +36,13 @@ class TableBuilder:
         if not self._frames:
             return TrackTable.empty()
         parts = [tracked.detections for _, tracked in self._frames]
-        found = Detections(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.classes for part in parts]),
-        )
+        found = Detections.joined(parts)
         frames = np.repeat([frame for frame, _ in self._frames], [len(part) for part in parts])
         ids = self._ids(np.concatenate([tracked.serials for _, tracked in self._frames]))
         kept = (ids > 0) & (np.bincount(ids)[ids] >= minimum_frames)
         rows = np.flatnonzero(kept)
         rows = rows[np.lexsort((ids[rows], frames[rows]))]
-        return TrackTable(frames.astype(np.int64), ids, found).keep(rows)
+        return TrackTable.detected(frames.astype(np.int64), ids, found).keep(rows)
 
     def _ids(self, serials: Integers) -> Integers:
         lookup = np.zeros(int(serials.max()) + 1, np.int64)
@@ -56,21 +52,23 @@ class TableBuilder:
 
 
 def summarise(table: TrackTable, label: Callable[[int], str]) -> list[TrackSummary]:
-    """One summary per track, by id. A track's label is the class with the greatest sum of scores."""
+    """One summary per track, by id. A track's label is the class with the greatest sum of scores; only its
+    detected boxes vote and count."""
     if not len(table):
         return []
-    found = table.detections
+    found, seen = table.detections, ~table.interpolated
     ids, row_of = np.unique(table.ids, return_inverse=True)
     votes = np.zeros((len(ids), int(found.classes.max()) + 1))
-    np.add.at(votes, (row_of, found.classes), found.scores)
-    counts = np.bincount(row_of)
-    scores = np.bincount(row_of, weights=found.scores) / counts
+    np.add.at(votes, (row_of, found.classes), found.scores * seen)
+    counts = np.bincount(row_of, weights=seen).astype(np.int64)
+    filled = np.bincount(row_of) - counts
+    scores = np.bincount(row_of, weights=found.scores * seen) / np.maximum(counts, 1)
     first, last = np.full(len(ids), np.iinfo(np.int64).max), np.zeros(len(ids), np.int64)
     np.minimum.at(first, row_of, table.frames)
     np.maximum.at(last, row_of, table.frames)
-    columns = (ids, votes.argmax(axis=1), first, last, counts, scores)
+    columns = (ids, votes.argmax(axis=1), first, last, counts, scores, filled)
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
-        TrackSummary(identity, label(vote), start, end, count, score)
-        for identity, vote, start, end, count, score in rows
+        TrackSummary(identity, label(vote), start, end, count, score, unseen)
+        for identity, vote, start, end, count, score, unseen in rows
     ]

@@ -51,7 +51,9 @@ def table_of(content: TracksArchive) -> TrackTable:
     scores = np.asarray([row["score"] for row in rows], np.float32)
     detections = Detections(boxes, scores, np.zeros(len(rows), np.int64))
     frames = np.asarray([row["frame"] for row in rows], np.int64)
-    return TrackTable(frames, np.asarray([row["tracker_id"] for row in rows], np.int64), detections)
+    ids = np.asarray([row["tracker_id"] for row in rows], np.int64)
+    gaps = np.asarray([row.get("gap_frames", 0) for row in rows], np.int64)
+    return TrackTable(frames, ids, detections, gaps)
 
 
 def save_frame(video: Path, path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_track_s_label_is_voted_by_score():
     # Given a track of three frames: twice faintly 0, once clearly 2
     scores = np.array([0.3, 0.3, 0.9], np.float32)
     found = Detections(np.zeros((3, 4), np.float32), scores, np.array([0, 0, 2]))
-    table = TrackTable(np.array([4, 5, 9]), np.array([7, 7, 7]), found)
+    table = TrackTable.detected(np.array([4, 5, 9]), np.array([7, 7, 7]), found)
     # When it is summarised
     (track,) = summarise(table, lambda index: "abc"[index])
     # Then the sum of the scores decides
@@ -129,6 +129,16 @@ def test_a_track_s_label_is_voted_by_score():
     )
     assert track.average_score == pytest.approx(0.5)
     assert summarise(TrackTable.empty(), str) == []
+
+
+def test_an_interpolated_box_neither_votes_nor_counts():
+    # Given a track seen twice, with two boxes between that nobody saw
+    found = Detections(np.zeros((4, 4), np.float32), np.array([0.5, 0, 0, 0.7], np.float32), np.zeros(4, int))
+    table = TrackTable(np.array([1, 2, 3, 4]), np.ones(4, np.int64), found, np.array([0, 2, 2, 0]))
+    # When it is summarised, Then they are told apart
+    (track,) = summarise(table, str)
+    assert (track.frame_count, track.interpolated_count, track.last_frame) == (2, 2, 4)
+    assert track.average_score == pytest.approx(0.6)
 
 
 def test_a_lost_box_moves_on_and_keeps_its_size():
