@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
+REPORTS := .shoal/iam-reports
 STAMP := $(VENV)/.installed
 SAM_STAMP := .venv-sam/.installed
 
@@ -36,7 +37,9 @@ demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for yo
 	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
 
 test: $(STAMP) $(SAM_STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
-	@$(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/integration tests/e2e
+	@rm -rf $(REPORTS)
+	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/integration tests/e2e
+	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample)
 	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/campaign

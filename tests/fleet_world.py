@@ -28,6 +28,8 @@ QUICK = FleetTimes(
     boot=6, scaling_delay=3, fargate_start=3, settle=3, backoff_first=2, idle_scale_in=120,
     real_settle=5, real_grace=0.5, real_tick=0.02,
 )  # fmt: skip
+PATIENT = 3600
+"""A grace period of a minute, really: a process may start slowly on a busy machine."""
 WORKER = Path(__file__).parent / "integration" / "fleet_worker.py"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "token"}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
@@ -168,6 +170,7 @@ class Pond:
             cluster=self.name, serviceName=self.name, taskDefinition=definition, desiredCount=count,
             loadBalancers=[balanced] if group else [],
             **{
+                **({"healthCheckGracePeriodSeconds": PATIENT} if group else {}),
                 "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": False}},
                 **strategy,
                 **more,
@@ -224,7 +227,7 @@ def running_world() -> Iterator[World]:
         reset_moto()
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
+def eventually(condition: Callable[[], Any], seconds: float = 150.0) -> Any:
     """Wait for something true, and give it back."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

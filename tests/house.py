@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import boto3
@@ -13,13 +14,14 @@ from shoal_local.cloud import Cloud
 
 CLOCK = 60.0
 MODEL = "drifters"
+MACHINES = ("DeployStateMachine", "DeleteStateMachine")
 SEED_BUCKETS = f"deepsea-ai-{Cloud.account}-models,deepsea-ai-{Cloud.account}-track-conf"
 
 
 class House:
     """What a person has in hand: the API, S3, the mailbox, and the account seen from below."""
 
-    def __init__(self, cloud: Cloud, patience: float = 90) -> None:
+    def __init__(self, cloud: Cloud, patience: float = 240) -> None:
         """``patience``: seconds until a deployment that still works is an error."""
         self.cloud = cloud
         self.patience = patience
@@ -51,8 +53,20 @@ class House:
         return self.settled(name)
 
     def settled(self, name: str) -> dict[str, Any]:
-        """The deployment once no execution works on it."""
-        return watch_deployment(self.api, name, timeout_seconds=self.patience, poll_seconds=0.2)
+        """The deployment once no execution works on it; an execution's last step is a mail."""
+        found = watch_deployment(self.api, name, timeout_seconds=self.patience, poll_seconds=0.2)
+        deadline = time.monotonic() + self.patience
+        while any(execution.startswith(f"{name}-") for execution in self._running()):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} is {found['status']}, but an execution still works on it")
+            time.sleep(0.1)
+        return found
+
+    def _running(self) -> list[str]:
+        client = self.connection.client("stepfunctions")
+        machines = [self.connection.outputs[output] for output in MACHINES]
+        pages = [client.list_executions(stateMachineArn=arn, statusFilter="RUNNING") for arn in machines]
+        return [str(execution["name"]) for page in pages for execution in page["executions"]]
 
     def delete(self, name: str) -> dict[str, Any]:
         self.api.delete(name)

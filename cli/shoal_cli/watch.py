@@ -66,15 +66,18 @@ def watch_jobs(
 def print_deployment(deployment: dict[str, Any]) -> None:
     """What a person wants to know of one deployment."""
     console.print(
-        f"{deployment['name']}: {status_text(deployment['status'])}  revision {deployment['revision']}"
+        f"{deployment['name']}: {status_text(deployment['status'])}  revision {deployment['revision']}",
+        soft_wrap=True,
     )
     for label, key in (("reason", "reason"), ("endpoint", "endpoint"), ("queue", "queue_url")):
         if deployment.get(key):
-            console.print(f"  {label}: {deployment[key]}")
+            console.print(f"  {label}: {deployment[key]}", soft_wrap=True)
     for item in deployment.get("adjustments", []):
-        console.print(f"  adjusted: {item['field']} {item['given']} -> {item['used']}: {item['reason']}")
+        console.print(
+            f"  adjusted: {item['field']} {item['given']} -> {item['used']}: {item['reason']}", soft_wrap=True
+        )
     for resource in deployment.get("resources", []):
-        console.print(f"  {resource['kind']}: {resource['name']} ({resource['state']})")
+        console.print(f"  {resource['kind']}: {resource['name']} ({resource['state']})", soft_wrap=True)
 
 
 def _sentence(deployment: dict[str, Any]) -> str:

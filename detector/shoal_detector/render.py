@@ -109,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
     identities = {box.identity for box in truth.boxes}
     console.print(
-        f"{options.video}: {truth.frames} frames, {len(identities)} organisms, {len(truth.boxes)} boxes"
+        f"{options.video}: {truth.frames} frames, {len(identities)} organisms, {len(truth.boxes)} boxes",
+        soft_wrap=True,
     )
 
 

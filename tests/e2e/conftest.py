@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import grants_used
 import pytest
 from house import CLOCK, SEED_BUCKETS, House
 from shoal_local.clock import Clock
@@ -12,10 +13,11 @@ from shoal_local.cloud import Cloud
 
 
 @pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("cloud")
     with Cloud(clock=Clock(CLOCK), state_folder=folder, parameters={"ModelBuckets": SEED_BUCKETS}) as cloud:
         yield House(cloud)
+        grants_used.keep(cloud.iam_report(), worker_id)
 
 
 @pytest.fixture(scope="session")

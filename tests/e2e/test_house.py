@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import requests
 import shoal_detector
-from permissions_page import unexplained
 from shoal_cli.demo.pictures import save_frame
 from shoal_cli.errors import ApiProblem
 from shoal_cli.jobs import download
@@ -232,11 +231,10 @@ def test_the_same_post_twice_changes_nothing(house: Any, registered: int) -> Non
     assert house.delete("twice")["status"] == "DELETED"
 
 
-def test_every_grant_is_used_and_no_call_is_denied(house: Any) -> None:
-    """Last in this file: it looks back over the whole run."""
+def test_no_call_was_denied(house: Any) -> None:
+    """Last in this file: it looks back. Which grants nothing used, `make test` asks of the whole run."""
     report = house.cloud.iam_report()
     assert {role: entry["denied"] for role, entry in report.items() if entry["denied"]} == {}
-    assert unexplained(report) == [], "\n".join(unexplained(report))
 
 
 SEED = """\

@@ -24,7 +24,7 @@ def test_an_endpoint_lives_and_goes(world: World) -> None:
     group = pond.make_endpoint(port)
     url = f"http://127.0.0.1:{port}"
     assert eventually(lambda: get(url)[0]) == 503
-    pond.make_service(pond.make_definition(), group, healthCheckGracePeriodSeconds=60)
+    pond.make_service(pond.make_definition(), group)
 
     # When the fleet has done its work
     eventually(lambda: pond.rollout() == "COMPLETED")

@@ -185,7 +185,7 @@ def test_a_bad_update_rolls_back_where_it_was_asked_to(pond: Pond) -> None:
     group = pond.make_endpoint(free_port())
     first = pond.make_definition()
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
-    pond.make_service(first, group, deploymentConfiguration=breaker, healthCheckGracePeriodSeconds=60)
+    pond.make_service(first, group, deploymentConfiguration=breaker)
     eventually(lambda: pond.rollout() == "COMPLETED")
     # When a bad one follows
     bad = pond.make_definition(FAKE_EXIT="1")

@@ -66,7 +66,7 @@ def test_a_service_scales_from_zero_and_back(pond: Pond) -> None:
 def test_an_endpoint_is_updated_without_a_gap(pond: Pond) -> None:
     # Given an endpoint that somebody uses all the time
     pond.make_capacity()
-    url = served(pond, healthCheckGracePeriodSeconds=60)
+    url = served(pond)
     answers: list[int] = []
     done = threading.Event()
 
@@ -144,7 +144,7 @@ def test_fargate_needs_no_instance(pond: Pond) -> None:
     pond.client("ecs").create_cluster(clusterName=pond.name)
     network = {"awsvpcConfiguration": {"subnets": pond.world.subnets, "securityGroups": [pond.world.group]}}
     # When
-    url = served(pond, launchType="FARGATE", networkConfiguration=network, healthCheckGracePeriodSeconds=60)
+    url = served(pond, launchType="FARGATE", networkConfiguration=network)
     # Then its target is an address with the container's own port
     target = pond.client("elbv2").describe_target_health(TargetGroupArn=pond.group)[
         "TargetHealthDescriptions"

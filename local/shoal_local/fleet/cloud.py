@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from typing import Any, Protocol
 
@@ -24,11 +25,21 @@ class CloudFace(Protocol):
         """A role's keys as AWS_* variables; LookupError without such a role."""
 
 
+FIRST_PORT, END_OF_PORTS = 5001, 32768
+"""Ports for servers: from 32768 up the kernel gives them to outgoing connections, at any moment."""
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port of 127.0.0.1 that was free a moment ago, and that no outgoing connection will be given.
+
+    Raises:
+        OSError: none was free among many.
+    """
+    for _ in range(200):
+        port = random.randrange(10_000, END_OF_PORTS)  # noqa: S311 (spread, not secret)
+        if _is_free(port):
+            return port
+    raise OSError(f"no port is free on {HOST}: stop what listens there")
 
 
 def free_port_block(count: int = 50) -> tuple[int, int]:
@@ -37,8 +48,8 @@ def free_port_block(count: int = 50) -> tuple[int, int]:
     Raises:
         OSError: there is no such block below 32768, where the kernel's own choice begins.
     """
-    first = 5001
-    while first + count <= 32768:
+    first = FIRST_PORT
+    while first + count <= END_OF_PORTS:
         taken = next((port for port in range(first, first + count) if not _is_free(port)), None)
         if taken is None:
             return first, first + count - 1

@@ -1,0 +1,54 @@
+"""Over a whole test run: no role was denied a call, and every grant was used by some embedded cloud.
+
+``python tests/grants_used.py FOLDER`` reads the reports that the end-to-end tests left there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from permissions_page import unexplained
+
+FOLDER = "SHOAL_IAM_REPORTS"
+Report = Mapping[str, Mapping[str, Any]]
+
+
+def keep(report: Report, worker: str) -> None:
+    """Leave one cloud's report for the end of the run, where a run is asked to."""
+    if os.environ.get(FOLDER):
+        folder = Path(os.environ[FOLDER])
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{worker}-{os.getpid()}.json").write_text(json.dumps(report, default=str))
+
+
+def merged(reports: Iterable[Report]) -> dict[str, dict[str, Any]]:
+    """One report: denied is what any cloud denied, unused what none used."""
+    whole: dict[str, dict[str, Any]] = {}
+    for report in reports:
+        for role, entry in report.items():
+            seen = whole.setdefault(role, {"denied": [], "unused": entry["unused"]})
+            seen["denied"] += entry["denied"]
+            seen["unused"] = [grant for grant in seen["unused"] if grant in entry["unused"]]
+    return whole
+
+
+def main(folder: Path) -> int:
+    reports = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    whole = merged(reports)
+    denied = [f"{role} was denied {one}" for role, entry in whole.items() for one in entry["denied"]]
+    unused = [f"nothing used {grant}" for grant in unexplained(whole)]
+    for line in denied + unused:
+        print(line)
+    print(
+        f"{len(reports)} clouds, {len(whole)} roles: {len(denied)} calls denied, {len(unused)} grants unused"
+    )
+    return 1 if denied or unused or not reports else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

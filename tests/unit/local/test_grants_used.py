@@ -1,0 +1,49 @@
+"""Reports of several clouds are read as one run: denied in one is denied, unused in all is unused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import grants_used
+import pytest
+
+READ, WRITE = {"statement": "Table", "action": "get"}, {"statement": "Table", "action": "put"}
+
+
+def entry(*unused: dict[str, str], denied: tuple[str, ...] = ()) -> dict[str, Any]:
+    return {"unused": list(unused), "denied": list(denied)}
+
+
+@pytest.mark.parametrize(
+    ("reports", "unused", "denied"),
+    [
+        ([{"api": entry(READ)}], [READ], []),
+        ([{"api": entry(READ, WRITE)}, {"api": entry(WRITE)}], [WRITE], []),
+        ([{"api": entry(READ)}, {"api": entry(WRITE)}], [], []),
+        ([{"api": entry()}, {"api": entry(READ, denied=("put",))}], [], ["put"]),
+    ],
+    ids=["one cloud", "used by the other", "each used by one", "denied in one"],
+)
+def test_reports_of_several_clouds_are_one(
+    reports: list[dict[str, Any]], unused: list[dict[str, str]], denied: list[str]
+) -> None:
+    assert grants_used.merged(reports)["api"] == {"unused": unused, "denied": denied}
+
+
+@pytest.mark.parametrize(
+    ("report", "code"),
+    [({"api": entry()}, 0), ({"api": entry(READ)}, 1), ({"api": entry(denied=("put",))}, 1), (None, 1)],
+    ids=["all used", "one unused", "one denied", "no cloud at all"],
+)
+def test_the_run_ends_red_where_a_grant_is_idle(
+    report: dict[str, Any] | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setenv(grants_used.FOLDER, str(tmp_path / "reports"))
+    if report is not None:
+        grants_used.keep(report, "worker")
+    # When / Then
+    assert grants_used.main(tmp_path / "reports") == code
+    assert not report or json.loads(next((tmp_path / "reports").iterdir()).read_text()) == report
