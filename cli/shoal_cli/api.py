@@ -33,6 +33,15 @@ class Api:
     def deployments(self) -> Iterator[dict[str, Any]]:
         return self._pages("/deploy", "deployments")
 
+    def events(self, name: str, after: str = "") -> Iterator[dict[str, Any]]:
+        """A deployment's events after an id or a time, oldest first, to the last one there is."""
+        more = True
+        while more:
+            query = f"?{urlencode({'after': after})}" if after else ""
+            page = self._call("GET", f"/deploy/{quote(name)}/events{query}")
+            yield from page["events"]
+            after, more = page["after"], page["more"]
+
     def delete(self, name: str) -> dict[str, Any]:
         return self._call("DELETE", f"/deploy/{quote(name)}")
 

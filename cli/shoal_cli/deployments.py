@@ -13,6 +13,7 @@ from shoal_cli.api import Api
 from shoal_cli.connection import connect
 from shoal_cli.console import console, status_text, table
 from shoal_cli.errors import CliError
+from shoal_cli.events import line
 from shoal_cli.options import Stack, TimeoutMinutes
 from shoal_cli.watch import print_deployment, watch_deployment
 
@@ -88,7 +89,7 @@ def status(
     seen = watch_deployment(api, name, timeout_seconds=timeout * 60) if watch else api.deployment(name)
     print_deployment(seen)
     for event in seen.get("events", [])[-10:]:
-        console.print(f"  {event['time']} {event['status']} by {event['actor']} {event.get('reason', '')}")
+        console.print(f"  {line(event)}", soft_wrap=True)
 
 
 def delete(

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from shoal_cli import deployments, jobs, local, registry, track
+from shoal_cli import deployments, events, jobs, local, registry, track
 from shoal_cli.console import errors
 from shoal_cli.demo import command as demo
 from shoal_cli.errors import CliError
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(deployments.deploy)
 app.command()(deployments.status)
 app.command()(deployments.delete)
+app.command()(events.events)
 app.command()(jobs.process)
 app.command()(jobs.results)
 app.command()(track.track)

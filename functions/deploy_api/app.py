@@ -1,9 +1,9 @@
-"""REST: deploy, list, describe, delete; and the seeds' two paths."""
+"""REST: deploy, list, describe, follow, delete; and the seeds' two paths."""
 
 from __future__ import annotations
 
 from aws_lambda_powertools.event_handler import Response
-from shoal.api import deployments, gate
+from shoal.api import deployments, events, gate
 
 app = gate.resolver()
 
@@ -21,6 +21,11 @@ def list_all() -> Response[str]:
 @app.get("/deploy/<name>")
 def describe(name: str) -> Response[str]:
     return gate.respond(app, deployments.describe(name))
+
+
+@app.get("/deploy/<name>/events")
+def list_events(name: str) -> Response[str]:
+    return gate.respond(app, events.list_events(gate.request_of(app), name))
 
 
 @app.delete("/deploy/<name>")

@@ -12,6 +12,6 @@ from shoal.telemetry import logger
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """``{"deployment", "revision", "generation"}`` in, ``{"empty", "waiting", "failed"}`` out: one pass."""
     payload = steps.begin(event, "rollback")
-    answer = run_pass(payload)
+    answer = run_pass(payload, "rollback")
     logger().info("pass", empty=answer.empty, waiting=answer.waiting, failed=answer.failed)
     return answer.model_dump()

@@ -110,6 +110,17 @@ def test_the_deletion_leaves_the_account_as_it_was(life: dict[str, Any]) -> None
     assert life["after"] == life["before"]
 
 
+def test_the_history_names_everything_that_was_made_and_removed(house: Any, life: dict[str, Any]) -> None:
+    # When
+    events = list(house.api.events("reef"))
+    # Then
+    made = [one["target"] for one in events if one["status"] == "MADE"]
+    assert made == [f"{one['kind']} {one['name']}" for one in life["ready"]["resources"]]
+    assert sorted(made) == sorted(one["target"] for one in events if one["status"] == "REMOVED")
+    assert [one["status"] for one in events if one["target"] == "deployment"][-1] == "DELETED"
+    assert any("tasks running" in one["reason"] for one in events if one["status"] == "WAITING")
+
+
 def test_the_endpoint_refuses_after_the_deletion(life: dict[str, Any]) -> None:
     with pytest.raises(requests.ConnectionError):
         requests.get(f"{life['ready']['endpoint']}/health", timeout=5)

@@ -20,6 +20,12 @@ Item = dict[str, Any]
 Write = dict[str, dict[str, Any]]
 """One element of ``TransactItems`` without its table name and with plain values."""
 
+EVENTS = "EVENT#"
+"""How the sort keys of a deployment's history begin."""
+
+DEPLOYMENT = "deployment"
+"""The target of an event about the deployment itself, not about something it made."""
+
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -45,11 +51,13 @@ def state_key(name: str) -> Item:
     return {"pk": deployment_key(name), "sk": "STATE"}
 
 
-def event(name: str, actor: str, status: str, reason: str) -> Write:
-    """The write of one line of a deployment's history."""
+def event(name: str, actor: str, status: str, reason: str, target: str = DEPLOYMENT) -> Write:
+    """The write of one line of a deployment's history: who made ``target`` become ``status``, and why."""
     time = now()
-    item = {"pk": deployment_key(name), "sk": f"EVENT#{time}#{uuid.uuid4().hex[:8]}"}
-    return {"Put": {"Item": item | {"time": time, "actor": actor, "status": status, "reason": reason}}}
+    identifier = f"{time}#{uuid.uuid4().hex[:8]}"
+    fields = {"id": identifier, "time": time, "actor": actor, "target": target, "status": status}
+    item = {"pk": deployment_key(name), "sk": f"{EVENTS}{identifier}"}
+    return {"Put": {"Item": item | fields | {"reason": reason}}}
 
 
 def read(key: Mapping[str, Any]) -> Item | None:

@@ -467,3 +467,30 @@ def _record_image(model: str, version: int) -> None:
 
     image = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/reef:7"
     registry.record_image(model, version, image, f"sha256:{'a' * 64}")
+
+
+def test_the_history_is_read_page_by_page_and_on(model: World) -> None:
+    # Given
+    model.call("POST", "/deploy", REEF)
+    move("reef", 1, S.DEPLOYING, S.READY)
+    # When
+    first = model.call("GET", "/deploy/reef/events", query={"limit": "2"}).body
+    second = model.call("GET", "/deploy/reef/events", query={"after": first["after"]}).body
+    nothing = model.call("GET", "/deploy/reef/events", query={"after": second["after"]}).body
+    # Then
+    assert [one["status"] for one in first["events"]] == ["ACCEPTED", "DEPLOYING"]
+    assert first["events"][0]["actor"] == f"arn:aws:iam::{ACCOUNT}:user/scientist"
+    assert [one["status"] for one in second["events"]] == ["READY"]
+    assert (first["more"], second["more"]) == (True, False)
+    assert nothing == {"events": [], "after": second["after"], "more": False}
+
+
+@pytest.mark.parametrize("after", ["yesterday", "2026-11-26T14:00:00Z", "2026-11-26T14:00:00.000Z#", "\x00"])
+def test_what_is_no_place_in_a_history_is_refused(model: World, after: str) -> None:
+    model.call("POST", "/deploy", REEF)
+    answer = model.call("GET", "/deploy/reef/events", query={"after": after})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "after")
+
+
+def test_there_is_no_history_of_what_never_was(world: World) -> None:
+    assert world.call("GET", "/deploy/nothing/events").status == 404

@@ -75,6 +75,7 @@ def test_the_answers_are_as_promised(world: World) -> None:
         ("GET", "/deploy", "/deploy", None, 200),
         ("GET", "/deploy/reef", "/deploy/{name}", None, 200),
         ("GET", "/deploy/none", "/deploy/{name}", None, 404),
+        ("GET", "/deploy/reef/events", "/deploy/{name}/events", None, 200),
         ("POST", "/deploy/reef/jobs", "/deploy/{name}/jobs", {"videos": ["videos/b.mp4"]}, 202),
         ("GET", "/deploy/reef/jobs", "/deploy/{name}/jobs", None, 200),
         ("GET", f"/deploy/reef/jobs/{job}", "/deploy/{name}/jobs/{job_id}", None, 200),

@@ -19,8 +19,8 @@ from shoal_cli.registry import parse_metrics
 from typer.testing import CliRunner
 
 COMMANDS = [
-    [], ["deploy"], ["status"], ["delete"], ["process"], ["results"], ["track"], ["demo"], ["registry"],
-    ["registry", "add"], ["registry", "list"], ["registry", "show"], ["local"], ["local", "up"],
+    [], ["deploy"], ["status"], ["delete"], ["events"], ["process"], ["results"], ["track"], ["demo"],
+    ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"], ["local"], ["local", "up"],
     ["local", "down"],
 ]  # fmt: skip
 

@@ -122,6 +122,24 @@ def test_not_yet_ready_says_why(
     assert "event 3" not in answer["reason"]  # the last three events are enough
 
 
+def test_what_it_waits_for_is_shown_and_told_once(deployed: tuple[flow.Payload, Service]) -> None:
+    # Given
+    payload, service = deployed
+    service.rollout |= {"rolloutState": "IN_PROGRESS", "runningCount": 0}
+    told = "no g5.xlarge capacity in us-west-2b"
+    service.activities = [{"StatusCode": "Failed", "StatusMessage": told}]
+    # When
+    for _ in range(3):
+        flow.handler("service_status")(payload, None)
+    # Then
+    assert told in store.get("benthic").reason
+    waiting = [event for event in store.events("benthic") if event.status == "WAITING"]
+    assert [(event.actor, told in event.reason) for event in waiting] == [("service_status", True)]
+    # When it is ready, there is nothing left to wait for
+    flow.become(payload, "READY")
+    assert store.get("benthic").reason == ""
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

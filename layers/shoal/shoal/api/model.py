@@ -53,6 +53,14 @@ class Description(Summary):
     links: dict[str, str]
 
 
+class EventPage(BaseModel):
+    """Events, oldest first. The next request gives ``after``; ``more`` says whether to ask at once."""
+
+    events: list[Event]
+    after: str
+    more: bool
+
+
 class DeploymentPage(BaseModel):
     deployments: list[Summary]
     next_token: str | None = None

@@ -60,7 +60,7 @@ def _operation(route: Route) -> Schema:
         "operationId": route.method.lower() + "".join(map(str.title, re.findall(r"[a-z_]+", route.path))),
         "summary": route.summary,
         "tags": [route.function],
-        "parameters": [*_path_parameters(route.path), *(_page_parameters() if route.pages else [])],
+        "parameters": _path_parameters(route.path) + _page_parameters(route),
         "responses": answers | problems,
     }
     if route.body:
@@ -91,12 +91,17 @@ def _path_parameters(path: str) -> list[Schema]:
     ]
 
 
-def _page_parameters() -> list[Schema]:
+def _page_parameters(route: Route) -> list[Schema]:
+    if not route.pages and not route.follows:
+        return []
     limit = {"type": "integer", "minimum": 1, "maximum": MAXIMUM_LIMIT, "default": DEFAULT_LIMIT}
     token = {"type": "string", "description": "the next_token of the page before"}
+    after = {"type": "string", "description": "an event's id, or a time in UTC with milliseconds"}
     return [
         {"name": "limit", "in": "query", "schema": limit},
-        {"name": "next_token", "in": "query", "schema": token},
+        {"name": "after", "in": "query", "schema": after}
+        if route.follows
+        else {"name": "next_token", "in": "query", "schema": token},
     ]
 
 

@@ -10,6 +10,7 @@ from shoal.api.model import (
     Accepted,
     DeploymentPage,
     Description,
+    EventPage,
     JobPage,
     Submitted,
 )
@@ -33,6 +34,7 @@ class Route:
     body: type[BaseModel] | None = None
     yaml: bool = False
     pages: bool = False
+    follows: bool = False
     problems: tuple[int, ...] = field(default=())
 
 
@@ -52,6 +54,10 @@ ROUTES = (
     Route(
         "GET", "/deploy/{name}", "deploy_api", "Describe a deployment",
         {200: (Description, "with its ledger and its history")}, problems=(404,),
+    ),
+    Route(
+        "GET", "/deploy/{name}/events", "deploy_api", "Read a deployment's history, oldest first",
+        {200: (EventPage, "a page; give its after to read on")}, follows=True, problems=(404, 422),
     ),
     Route(
         "DELETE", "/deploy/{name}", "deploy_api", "Remove a deployment and everything it made",

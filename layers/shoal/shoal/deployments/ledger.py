@@ -8,6 +8,11 @@ from shoal import table
 from shoal.contracts.status import LedgerState
 from shoal.resources.kind import Entry, Made
 
+_NOBODY = "shoal"
+"""The actor of an event where no step is named."""
+
+_LONGEST_REASON = 500
+
 LONGEST_ATTEMPT = timedelta(seconds=60)
 """No step function runs longer (its Timeout in template.yaml), so no call of a dead one arrives later."""
 
@@ -24,20 +29,24 @@ def intend(deployment: str, generation: int, entry: Entry) -> Entry:
     return _put(deployment, generation, pending)
 
 
-def attempt_ended(deployment: str, generation: int, entry: Entry) -> Entry:
+def attempt_ended(
+    deployment: str, generation: int, entry: Entry, actor: str = _NOBODY, reason: str = ""
+) -> Entry:
     """The call answered with an error: nothing is under way any more, though something may have been made."""
-    return _put(deployment, generation, entry.model_copy(update={"attempt_until": ""}))
+    refused = _event(deployment, entry, actor, "REFUSED", reason)
+    return _put(deployment, generation, entry.model_copy(update={"attempt_until": ""}), refused)
 
 
-def made(deployment: str, generation: int, entry: Entry, result: Made) -> Entry:
-    """Write CREATED with the ARN after the call."""
+def made(deployment: str, generation: int, entry: Entry, result: Made, actor: str = _NOBODY) -> Entry:
+    """Write CREATED with the ARN after the call, and the event of it."""
     update = {
         "state": LedgerState.CREATED,
         "arn": result.arn,
         "extra": result.extra,
         "attempt_until": "",
     }
-    return _put(deployment, generation, entry.model_copy(update=update))
+    created = entry.model_copy(update=update)
+    return _put(deployment, generation, created, _event(deployment, created, actor, "MADE", result.arn))
 
 
 def mark_gone(deployment: str, generation: int, entry: Entry, gone: bool) -> Entry:
@@ -47,15 +56,21 @@ def mark_gone(deployment: str, generation: int, entry: Entry, gone: bool) -> Ent
     )
 
 
-def remove(deployment: str, generation: int, entry: Entry) -> None:
+def remove(deployment: str, generation: int, entry: Entry, actor: str = _NOBODY) -> None:
     """Strike the line out: two passes found nothing."""
-    table.write_fenced(deployment, generation, {"Delete": {"Key": _key(deployment, entry)}})
+    struck = {"Delete": {"Key": _key(deployment, entry)}}
+    removed = _event(deployment, entry, actor, "REMOVED", "two passes found nothing")
+    table.write_fenced(deployment, generation, struck, removed)
 
 
-def _put(deployment: str, generation: int, entry: Entry) -> Entry:
+def _put(deployment: str, generation: int, entry: Entry, *events: table.Write) -> Entry:
     item = _key(deployment, entry) | entry.model_dump(mode="json")
-    table.write_fenced(deployment, generation, {"Put": {"Item": item}})
+    table.write_fenced(deployment, generation, {"Put": {"Item": item}}, *events)
     return entry
+
+
+def _event(deployment: str, entry: Entry, actor: str, status: str, reason: str) -> table.Write:
+    return table.event(deployment, actor, status, reason[:_LONGEST_REASON], f"{entry.kind} {entry.name}")
 
 
 def _key(deployment: str, entry: Entry) -> table.Item:

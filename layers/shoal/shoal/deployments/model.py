@@ -50,11 +50,18 @@ class Deployment(BaseModel):
 
 
 class Event(BaseModel):
-    """One line of a deployment's history."""
+    """One line of a deployment's history: ``actor`` made ``target`` become ``status``, for ``reason``.
+
+    ``actor`` is the caller's IAM principal or a step of the state machine. ``target`` is ``deployment``, with
+    one of its statuses or WAITING, or a resource (``cluster shoal-dev-reef``) that became MADE, REFUSED or
+    REMOVED. ``id`` sorts by time and is what ``?after=`` takes.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    id: str = ""
     time: str
     actor: str
+    target: str = "deployment"
     status: str
     reason: str = ""

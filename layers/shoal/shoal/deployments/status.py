@@ -33,7 +33,7 @@ def service_status(payload: StepInput) -> ServiceStatus:
         ServiceNotStable: the rollout failed, the service is missing, or its deadline is over.
         StaleWriter: a newer generation owns the deployment.
     """
-    store.at(payload.deployment, payload.revision, payload.generation)
+    deployment = store.at(payload.deployment, payload.revision, payload.generation)
     made = {entry.kind: entry for entry in ledger.entries(payload.deployment)}
     service = _service(made)
     rollout = _our_rollout(service, made["task_definition"].arn)
@@ -43,6 +43,8 @@ def service_status(payload: StepInput) -> ServiceStatus:
         raise ServiceNotStable(f"the rollout failed: {status.reason}")
     if not status.ready and _age(rollout) > settings().deploy_deadline_seconds:
         raise ServiceNotStable(f"not steady after {settings().deploy_deadline_seconds} s: {status.reason}")
+    if not status.ready and status.reason != deployment.reason:
+        store.record_waiting(deployment.name, deployment.generation, "service_status", status.reason)
     return status
 
 

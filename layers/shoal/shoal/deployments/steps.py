@@ -67,7 +67,7 @@ def make(step: MakingStep, payload: StepInput) -> StepOutput:
     made = {entry.kind: entry for entry in ledger.entries(deployment.name)}
     kinds = [BY_KIND[kind] for kind in STEPS[step] if BY_KIND[kind].applies(deployment.spec)]
     for kind in kinds:
-        made[kind.kind] = _make_one(kind, deployment, made)
+        made[kind.kind] = _make_one(step, kind, deployment, made)
     return StepOutput(step=step, resources={kind.kind: made[kind.kind].arn for kind in kinds})
 
 
@@ -75,7 +75,7 @@ def scope_of(deployment: Deployment) -> Scope:
     return Scope(settings().shoal_environment, deployment.name, deployment.spec)
 
 
-def _make_one(kind: ResourceKind, deployment: Deployment, made: dict[str, Entry]) -> Entry:
+def _make_one(step: str, kind: ResourceKind, deployment: Deployment, made: dict[str, Entry]) -> Entry:
     name, generation = deployment.name, deployment.generation
     known = made.get(kind.kind)
     if known and known.state is LedgerState.CREATED and known.revision == deployment.revision:
@@ -87,8 +87,8 @@ def _make_one(kind: ResourceKind, deployment: Deployment, made: dict[str, Entry]
     entry = ledger.intend(name, generation, entry)
     try:
         result = kind.make(context)
-    except ShoalError:
-        ledger.attempt_ended(name, generation, entry)
+    except ShoalError as error:
+        ledger.attempt_ended(name, generation, entry, step, f"{type(error).__name__}: {error.detail}")
         raise
     logger().info("made", kind=kind.kind, arn=result.arn)
-    return ledger.made(name, generation, entry, result)
+    return ledger.made(name, generation, entry, result, step)

@@ -85,7 +85,13 @@ def list_deployments(limit: int = 50, after: str | None = None) -> tuple[list[De
 
 def events(name: str, limit: int = 50) -> list[Event]:
     """The newest ``limit`` events of a deployment, newest first."""
-    found = table.query(table.deployment_key(name), "EVENT#", newest_first=True, limit=limit)
+    found = table.query(table.deployment_key(name), table.EVENTS, newest_first=True, limit=limit)
+    return [Event.model_validate(item) for item in found]
+
+
+def events_after(name: str, after: str, limit: int) -> list[Event]:
+    """The first ``limit`` events after the id or time ``after`` (empty: from the beginning), oldest first."""
+    found = table.query_after(table.deployment_key(name), table.EVENTS, after, limit)
     return [Event.model_validate(item) for item in found]
 
 
@@ -126,6 +132,19 @@ def record_facts(name: str, generation: int, **facts: str | None) -> None:
         StaleWriter: a newer generation owns it.
     """
     _update_owned(name, generation, dict(facts))
+
+
+def record_waiting(name: str, generation: int, actor: str, reason: str) -> None:
+    """Say what a deployment that is being worked on waits for, with an event; its status stays.
+
+    Raises:
+        StaleWriter: a newer generation owns it.
+    """
+    change = _update(name, {"reason": reason}, "generation = :expected", {":expected": generation})
+    try:
+        table.write(change, table.event(name, actor, "WAITING", reason))
+    except table.ConditionFailed as error:
+        raise StaleWriter(f"generation {generation} of {name} is no longer the newest") from error
 
 
 def transition(

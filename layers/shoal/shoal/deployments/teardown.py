@@ -29,8 +29,8 @@ class Pass(BaseModel):
     failed: list[str] = []
 
 
-def run_pass(payload: StepInput) -> Pass:
-    """One pass over the whole ledger; call it again, with a pause, until ``empty``.
+def run_pass(payload: StepInput, actor: str = "deletion") -> Pass:
+    """One pass over the whole ledger; call it again, with a pause, until ``empty``. ``actor`` is for events.
 
     Raises:
         StaleWriter: a newer generation owns the deployment.
@@ -42,13 +42,13 @@ def run_pass(payload: StepInput) -> Pass:
     if deployment.status is DeploymentStatus.READY:
         raise Conflict(f"{deployment.name} is READY: delete it instead (DELETE /deploy/{deployment.name})")
     scope = scope_of(deployment)
-    answers = _walk(deployment, scope)
+    answers = _walk(deployment, scope, actor)
     if not ledger.entries(deployment.name):
         answers |= sweep.run(scope)
     return _summary(answers)
 
 
-def _walk(deployment: Deployment, scope: Scope) -> dict[str, Answer]:
+def _walk(deployment: Deployment, scope: Scope, actor: str) -> dict[str, Answer]:
     """Every entry is asked, even after one failed; one that others still need waits for them."""
     answers: dict[str, Answer] = {}
     there: set[str] = set()
@@ -56,7 +56,7 @@ def _walk(deployment: Deployment, scope: Scope) -> dict[str, Answer]:
         answer = _ask(entry, scope, there)
         if answer.absence is not Absence.GONE:
             there.add(entry.kind)
-        answers[entry.kind] = _settle(deployment, entry, answer)
+        answers[entry.kind] = _settle(deployment, entry, answer, actor)
     return answers
 
 
@@ -86,11 +86,11 @@ def _unmake(entry: Entry, scope: Scope) -> Answer:
     return GONE
 
 
-def _settle(deployment: Deployment, entry: Entry, answer: Answer) -> Answer:
+def _settle(deployment: Deployment, entry: Entry, answer: Answer, actor: str) -> Answer:
     """Strike out what was absent twice; remember what was absent once."""
     gone = answer.absence is Absence.GONE
     if gone and entry.gone:
-        ledger.remove(deployment.name, deployment.generation, entry)
+        ledger.remove(deployment.name, deployment.generation, entry, actor)
         logger().info("removed", kind=entry.kind, name_of=entry.name)
         return answer
     ledger.mark_gone(deployment.name, deployment.generation, entry, gone)
