@@ -89,7 +89,7 @@ def test_every_function_has_a_role_of_its_own(source: dict[str, Any]) -> None:
         for resource in source["Resources"].values()
         if resource["Type"] in {"AWS::Serverless::Function", "AWS::Serverless::StateMachine"}
     ]
-    assert len(roles) == len(set(roles)) == 15
+    assert len(roles) == len(set(roles)) >= 15
 
 
 def test_sam_adds_no_policy_of_aws(translated: dict[str, Any]) -> None:
