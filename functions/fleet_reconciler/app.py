@@ -1,4 +1,4 @@
-"""Each minute: every READY deployment's desired count follows its queue."""
+"""Each minute, and when a task has stopped: every READY deployment's counts follow its queue."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from shoal import fleet
 
 
 def lambda_handler(event: object, context: object) -> dict[str, int]:  # noqa: ARG001 (Lambda's signature)
-    """Answers how many deployments were looked at and how many could not be reconciled."""
-    return fleet.reconcile()
+    """Answers how many deployments were looked at, how many could not be reconciled, what was terminated."""
+    return fleet.reconcile(event)

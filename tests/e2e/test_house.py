@@ -184,6 +184,7 @@ def test_a_stack_file_of_the_seeds_lives_from_zero_to_zero(
     # Then
     assert "SUCCEEDED" in said
     _until(lambda: _desired(house) == 0, "the fleet goes back to nothing")
+    _until(lambda: not _instances(house), "its empty instance is reaped")
     _shoal(megadetector, "results", "megadetector", "--output", "tracks")
     assert [path.name for path in (megadetector / "tracks").rglob("*.tar.gz")] == ["reef.tracks.tar.gz"]
     # When
@@ -210,6 +211,13 @@ def test_a_deletion_in_the_middle_of_a_video_leaves_nothing(
     # Then
     assert final["status"] == "DELETED"
     assert house.account() == before
+
+
+def _instances(house: Any) -> list[Any]:
+    groups = house.connection.client("autoscaling").describe_auto_scaling_groups(
+        AutoScalingGroupNames=["shoal-prod-megadetector"]
+    )
+    return list(groups["AutoScalingGroups"][0]["Instances"])
 
 
 def _desired(house: Any) -> int:

@@ -1,11 +1,12 @@
-"""Service events in ECS's words (ECS guide, "Service event messages")."""
+"""Service events in ECS's words (ECS guide, "Service event messages"), and the one for EventBridge."""
 
 from __future__ import annotations
 
 import uuid
 from typing import Any
 
-from shoal_local.fleet.records import now
+from shoal_local.fleet.records import TaskRecord, now
+from shoal_local.names import ACCOUNT, REGION, backend
 
 KEPT_EVENTS = 100
 
@@ -25,6 +26,34 @@ def started(service: Any, task_ids: list[str]) -> None:
 
 def stopped(service: Any, task_ids: list[str]) -> None:
     say(service, f"has stopped {len(task_ids)} running tasks: {_tasks(task_ids)}.")
+
+
+def task_stopped(task: TaskRecord) -> None:
+    """EventBridge is told (ECS guide, "Amazon ECS task state change events"); of all changes, this one."""
+    event = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "ECS Task State Change",
+        "source": "aws.ecs",
+        "account": ACCOUNT,
+        "time": now().timestamp(),
+        "region": REGION,
+        "resources": [task.task_arn],
+        "detail": {
+            "clusterArn": task.cluster_arn,
+            "taskArn": task.task_arn,
+            "taskDefinitionArn": task.task_definition_arn,
+            "containerInstanceArn": task.container_instance_arn,
+            "group": task.group,
+            "lastStatus": "STOPPED",
+            "desiredStatus": "STOPPED",
+            "stopCode": task.stop_code,
+            "stoppedReason": task.stopped_reason,
+        },
+    }
+    for bus in list(backend("events").event_buses.values()):
+        for rule in list(bus.rules.values()):
+            rule.send_to_targets(event, transform_input=False)
 
 
 def registered(service: Any, group_arn: str) -> None:

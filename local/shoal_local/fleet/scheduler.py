@@ -70,6 +70,7 @@ class Scheduler:
         self._end_at.pop(task.id, None)
         if task.started_at is not None:
             events.stopped(service, [task.id])
+        events.task_stopped(task)
         self._accounts.ended(service, task)
 
     def _watch(self, service: Any, task: TaskRecord) -> None:

@@ -2,58 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_world import World, desired, load_app
 from shoal import fleet
 from shoal.aws import client
-from shoal.fleet import desired_count
+from shoal.fleet import Limits, Load, decide
+from shoal.fleet.policy import IDLE_SECONDS
+from shoal.table import deployment_key, read, write
 
 
 @pytest.mark.parametrize(
-    ("visible", "in_flight", "current", "fleet_size", "minimum", "expected"),
+    ("load", "limits", "expected"),
     [
-        (0, 0, 0, 4, 0, 0),  # nothing to do
-        (1, 0, 0, 4, 0, 1),  # the first video wakes one
-        (9, 0, 0, 4, 0, 4),  # a dive wakes all at once
-        (0, 1, 4, 4, 0, 4),  # one is busy: ECS must not choose which one stops
-        (0, 0, 4, 4, 0, 0),  # the fleet disperses
-        (0, 0, 4, 4, 1, 1),  # but an endpoint keeps its worker
-        (5, 0, 1, 4, 1, 4),
-        (3, 2, 2, 4, 0, 4),
-        (0, 6, 6, 4, 0, 6),  # a fleet that was made smaller keeps its busy workers
-        (2, 0, 0, 1, 0, 1),
+        (Load(0, 0, 0), Limits(4), 0),  # nothing to do
+        (Load(1, 0, 0), Limits(4), 1),  # the first video wakes one
+        (Load(9, 0, 0), Limits(4), 4),  # a dive wakes all at once
+        (Load(5, 0, 1), Limits(4, 1), 4),
+        (Load(3, 2, 2), Limits(4), 4),
+        (Load(2, 0, 0), Limits(1), 1),
+        (Load(0, 6, 6), Limits(4), 6),  # a fleet that was made smaller keeps its busy workers
+        (Load(1, 6, 6), Limits(4), 6),
+        # the work is hours of footage over the measured speed
+        (Load(30, 0, 0, footage_hours=30 * 10 / 3600), Limits(30), 1),  # thirty clips of ten seconds
+        (Load(30, 0, 0, footage_hours=30 * 600 / 3600), Limits(30), 20),  # of ten minutes
+        (Load(30, 0, 0, footage_hours=30 * 600 / 3600, speed=10), Limits(30), 2),
+        (Load(29, 1, 1, footage_hours=29 * 10 / 3600), Limits(30), 1),
+        # without a waiting video the idle go after their idle time, the busy never
+        (Load(0, 1, 4), Limits(4), 4),
+        (Load(0, 1, 4, surplus_seconds=IDLE_SECONDS), Limits(4), 1),
+        (Load(0, 0, 4, surplus_seconds=IDLE_SECONDS - 1), Limits(4), 4),
+        (Load(0, 0, 4, surplus_seconds=IDLE_SECONDS), Limits(4), 0),
+        (Load(0, 0, 4, surplus_seconds=IDLE_SECONDS), Limits(4, 1), 1),  # an endpoint keeps its worker
+        (Load(1, 0, 4, surplus_seconds=900), Limits(4), 4),
+        # a deadline: as few as will do, more as it comes nearer, all when it has passed
+        (Load(8, 0, 0), Limits(8, deadline_hours=4.1), 2),
+        (Load(8, 0, 0, waited_hours=2), Limits(8, deadline_hours=4.1), 4),
+        (Load(8, 0, 0, waited_hours=9), Limits(8, deadline_hours=4), 8),
+        # a budget: what is left pays for starting, working and idling
+        (Load(8, 0, 0), Limits(8, budget_usd=3, price=1), 2),
+        (Load(8, 0, 0, spent_usd=3), Limits(8, budget_usd=3, price=1), 0),
+        (Load(8, 2, 5, spent_usd=3), Limits(8, budget_usd=3, price=1), 2),  # the two are finished
+        (Load(8, 0, 1, spent_usd=3), Limits(8, 1, budget_usd=3, price=1), 1),
     ],
 )
-def test_desired_count(
-    visible: int, in_flight: int, current: int, fleet_size: int, minimum: int, expected: int
-) -> None:
-    assert (
-        desired_count(
-            visible=visible, in_flight=in_flight, current=current, fleet_size=fleet_size, minimum=minimum
+def test_the_policy(load: Load, limits: Limits, expected: int) -> None:
+    assert decide(load, limits).count == expected
+
+
+@pytest.mark.parametrize(
+    ("load", "limits", "word"),
+    [
+        (Load(9, 0, 0), Limits(4), "the fleet size is 4"),
+        (Load(8, 0, 0, spent_usd=3), Limits(8, budget_usd=3, price=1), "budget of 3 USD is spent"),
+        (Load(8, 0, 0), Limits(8, deadline_hours=4), "due in 4.00 hours"),
+        (Load(0, 0, 1), Limits(1), "have their idle time"),
+    ],
+)
+def test_the_policy_says_why(load: Load, limits: Limits, word: str) -> None:
+    assert word in decide(load, limits).reason
+
+
+counts, hours = st.integers(0, 200), st.floats(0, 1000)
+loads = st.builds(
+    Load, counts, counts, counts, footage_hours=st.none() | hours, speed=st.floats(0.01, 100),
+    waited_hours=hours, surplus_seconds=st.floats(0, 1000), spent_usd=hours,
+)  # fmt: skip
+limits = st.builds(
+    Limits, st.integers(1, 100), st.integers(0, 1), deadline_hours=st.none() | hours,
+    budget_usd=st.none() | hours, price=st.floats(0, 50),
+)  # fmt: skip
+
+
+@given(loads, limits)
+def test_the_policy_never_stops_work_and_never_outgrows_the_fleet(load: Load, limit: Limits) -> None:
+    count = decide(load, limit).count
+    most = max(load.current, limit.fleet_size)
+    assert min(max(load.in_flight, limit.minimum), most) <= count <= most
+    if load.visible and limit.budget_usd is None:
+        assert count >= max(1, min(load.current, most))
+    if load.visible == 0:
+        assert count <= max(load.current, min(max(load.in_flight, limit.minimum), most))
+
+
+@given(loads, limits, st.integers(1, 50))
+def test_more_waiting_videos_never_mean_fewer_workers(load: Load, limit: Limits, more: int) -> None:
+    if load.visible:
+        longer = (
+            None if load.footage_hours is None else load.footage_hours * (load.visible + more) / load.visible
         )
-        == expected
-    )
+        fuller = replace(load, visible=load.visible + more, footage_hours=longer)
+        assert decide(fuller, limit).count >= decide(load, limit).count
 
 
-counts = st.integers(0, 200)
-
-
-@given(counts, counts, counts, st.integers(1, 100), st.integers(0, 1))
-def test_the_policy_never_stops_work_and_never_outgrows_the_fleet(
-    visible: int, in_flight: int, current: int, fleet_size: int, minimum: int
-) -> None:
-    wanted = desired_count(
-        visible=visible, in_flight=in_flight, current=current, fleet_size=fleet_size, minimum=minimum
-    )
-    assert wanted >= minimum
-    assert wanted >= min(in_flight, max(current, fleet_size))
-    assert wanted <= max(current, fleet_size)
-    if visible + in_flight:
-        assert wanted >= max(current, 1)
-    else:
-        assert wanted == minimum
+@given(loads, limits)
+def test_a_faster_model_never_needs_more_workers(load: Load, limit: Limits) -> None:
+    unlimited = replace(limit, budget_usd=None)
+    assert decide(replace(load, speed=load.speed * 2), unlimited).count <= decide(load, unlimited).count
 
 
 def test_the_reconciler_wakes_and_disperses(world: World) -> None:
@@ -67,8 +116,36 @@ def test_the_reconciler_wakes_and_disperses(world: World) -> None:
     # When
     answer = load_app("fleet_reconciler").lambda_handler({}, None)
     # Then
-    assert answer == {"deployments": 2, "failed": 0}
+    assert answer == {"deployments": 2, "failed": 0, "reaped": 0}
+    assert (desired("waiting"), desired("idle")) == (1, 3)
+    # When the idle minute is over
+    make_older("idle")
+    fleet.reconcile()
+    # Then
     assert (desired("waiting"), desired("idle")) == (1, 1)
+
+
+def make_older(name: str) -> None:
+    """What the last pass noticed, it noticed a minute earlier."""
+    key = {"pk": deployment_key(name), "sk": "FLEET"}
+    since = datetime.fromisoformat((read(key) or {})["surplus_since"]) - timedelta(minutes=1)
+    write({"Put": {"Item": key | {"surplus_since": since.isoformat()}}})
+
+
+def test_a_new_video_ends_the_idle_minute(world: World) -> None:
+    # Given a surplus that was noticed
+    url = world.ready("reef")
+    client("ecs").update_service(cluster="shoal-dev-reef", service="shoal-dev-reef", desiredCount=2)
+    fleet.reconcile()
+    make_older("reef")
+    # When a video comes and goes
+    message = client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    fleet.reconcile()
+    client("sqs").purge_queue(QueueUrl=url)
+    fleet.reconcile()
+    # Then the minute begins anew
+    assert message
+    assert desired("reef") == 2
 
 
 def test_one_broken_deployment_does_not_keep_the_others_waiting(world: World) -> None:
@@ -79,5 +156,5 @@ def test_one_broken_deployment_does_not_keep_the_others_waiting(world: World) ->
     # When
     answer = fleet.reconcile()
     # Then
-    assert answer == {"deployments": 2, "failed": 1}
+    assert answer == {"deployments": 2, "failed": 1, "reaped": 0}
     assert desired("waiting") == 1

@@ -1,4 +1,4 @@
-"""The thin hands of the policy: read the queue and the service, set the desired count."""
+"""The thin hands of the policy: read the queue and the service, raise or lower the counts in one step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from shoal.contracts.names import resource_name
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment
 from shoal.errors import Conflict, ShoalError
-from shoal.fleet.policy import desired_count
+from shoal.fleet import instances, memory
+from shoal.fleet.policy import Limits, Load, decide, surplus
 from shoal.settings import settings
 from shoal.telemetry import logger
 
@@ -19,7 +20,7 @@ _VISIBLE, _IN_FLIGHT = "ApproximateNumberOfMessages", "ApproximateNumberOfMessag
 
 
 def apply(deployment: Deployment, just_sent: int = 0) -> int:
-    """Set the desired count of the deployment's service by the policy, and answer it.
+    """Set the counts of the deployment's service and instances by the policy; answers the workers wanted.
 
     ``just_sent`` messages count at once: SQS's own count is approximate and may lag by a minute.
 
@@ -28,34 +29,64 @@ def apply(deployment: Deployment, just_sent: int = 0) -> int:
     """
     visible, in_flight = _backlog(str(deployment.queue_url))
     current = _current(deployment.name)
-    wanted = desired_count(
-        visible=max(visible, just_sent),
-        in_flight=in_flight,
-        current=current,
-        fleet_size=deployment.spec.fleet_size,
-        minimum=1 if deployment.spec.has_endpoint else 0,
-    )
-    if wanted != current:
-        _set(deployment.name, wanted)
-        counts = {"visible": visible, "in_flight": in_flight, "from": current, "to": wanted}
-        logger().info("fleet changed", extra={"deployment": deployment.name, **counts})
-    return wanted
+    remembered = memory.recall(deployment.name)
+    load = Load(visible=max(visible, just_sent), in_flight=in_flight, current=current)
+    remembered = memory.note_surplus(deployment.name, remembered, surplus(load))
+    decision = decide(remembered.complete(load), _limits(deployment))
+    if decision.count != current:
+        _set(deployment.name, decision.count)
+        counts = {"visible": load.visible, "in_flight": in_flight, "from": current, "to": decision.count}
+        logger().info("fleet changed: %s", decision.reason, extra={"deployment": deployment.name, **counts})
+    if deployment.spec.compute == "ec2-gpu":
+        instances.raise_to(deployment.name, decision.count)
+    return decision.count
 
 
-def reconcile() -> dict[str, int]:
-    """One pass over all READY deployments with a queue; answers how many were seen, how many failed.
+def reconcile(event: object = None) -> dict[str, int]:
+    """One pass over all READY deployments with a queue, or over the one whose task an event says has stopped.
 
-    A deployment that cannot be reconciled is logged and does not keep the others waiting.
+    Answers how many were seen, how many failed, how many instances were terminated. A deployment that cannot
+    be reconciled is logged and does not keep the others waiting.
     """
-    seen = failed = 0
-    for deployment in _ready():
+    seen = failed = reaped = 0
+    for deployment in _concerned(event):
         seen += 1
         try:
-            apply(deployment)
+            reaped += _pass(deployment)
         except ShoalError:
             failed += 1
             logger().exception("fleet not reconciled", extra={"deployment": deployment.name})
-    return {"deployments": seen, "failed": failed}
+    return {"deployments": seen, "failed": failed, "reaped": reaped}
+
+
+def _pass(deployment: Deployment) -> int:
+    wanted = apply(deployment)
+    if deployment.spec.compute != "ec2-gpu":
+        return 0
+    return instances.reap(deployment.name, wanted, lambda: _current(deployment.name))
+
+
+def _concerned(event: object) -> list[Deployment]:
+    """EventBridge's "ECS Task State Change" names a cluster, which is called like its deployment."""
+    detail = event.get("detail") if isinstance(event, dict) else None
+    cluster = str(detail.get("clusterArn", "")) if isinstance(detail, dict) else ""
+    if not cluster:
+        return _ready()
+    found = deployments.find(cluster.rpartition("/")[2].removeprefix(_prefix()))
+    return [found] if found and _is_reconciled(found) else []
+
+
+def _prefix() -> str:
+    return f"shoal-{settings().shoal_environment}-"
+
+
+def _is_reconciled(deployment: Deployment) -> bool:
+    return deployment.status is DeploymentStatus.READY and bool(deployment.queue_url)
+
+
+def _limits(deployment: Deployment) -> Limits:
+    spec = deployment.spec
+    return Limits(fleet_size=spec.fleet_size, minimum=1 if spec.has_endpoint else 0)
 
 
 def _ready() -> list[Deployment]:
@@ -63,7 +94,7 @@ def _ready() -> list[Deployment]:
     after = None
     while True:
         page, after = deployments.list_deployments(_PAGE, after)
-        found += [one for one in page if one.status is DeploymentStatus.READY and one.queue_url]
+        found += [one for one in page if _is_reconciled(one)]
         if after is None:
             return found
 
