@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from shoal_worker.service.crash import crash_dumps
 from shoal_worker.service.errors import ConfigurationError
 from shoal_worker.service.logs import configure_logs, logger
 from shoal_worker.service.processor import check_processor
@@ -19,10 +20,11 @@ def main() -> int:
         settings = read_settings(os.environ)
         configure_logs({"deployment": settings.deployment, "revision": settings.revision})
         check_processor()
-        # Imported here: a wrong environment is told before a second is spent on the engine.
-        from shoal_worker.service.assembly import build
+        with crash_dumps(settings.crash_dir if settings.crash_dumps else None):
+            # Imported here: a wrong environment is told before a second is spent on the engine.
+            from shoal_worker.service.assembly import build
 
-        return build(settings).run()
+            return build(settings).run()
     except ConfigurationError as error:
         logger().error("the worker cannot start: %s", error.reason, extra={"code": error.code})
         return EXIT_CONFIGURATION

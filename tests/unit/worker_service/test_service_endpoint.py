@@ -18,7 +18,7 @@ import pytest
 import requests
 from shoal_worker.service import endpoint as endpoint_module
 from shoal_worker.service import inference as inference_module
-from shoal_worker.service import uploads
+from shoal_worker.service import limits, uploads
 from shoal_worker.service.endpoint import ServiceState, create_app
 from shoal_worker.service.inference import SharedModel, load_shared_model
 from shoal_worker.service.progress import Activity
@@ -258,6 +258,35 @@ def test_a_crowd_is_told_to_come_back(face: Face, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(endpoint_module, "MAXIMUM_WAITING", 0)
     answer = face.post(data=picture(), headers={"Content-Type": "image/png"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert face.state.waiting == 0
+
+
+def test_a_third_video_at_once_is_told_to_come_back(face: Face, model: SharedModel, tmp_path: Path) -> None:
+    # Given two videos under way
+    video = write_video(tmp_path / "clip.mp4", 3).read_bytes()
+    for _ in range(limits.MAXIMUM_VIDEOS):
+        model.videos.acquire()
+    # When
+    refused = face.post(files={"video": ("clip.mp4", video)})
+    for _ in range(limits.MAXIMUM_VIDEOS):
+        model.videos.release()
+    taken = face.post(files={"video": ("clip.mp4", video)})
+    # Then
+    assert (refused.status_code, refused.headers["Retry-After"], taken.status_code) == (503, "2", 200)
+    assert list(face.state.scratch.iterdir()) == []
+
+
+def test_sixty_four_clients_at_once_get_boxes_or_are_told_when_to_come_back(face: Face) -> None:
+    # When each of 64 clients asks four times, all at once
+    def send(_: int) -> tuple[int, str | None]:
+        answer = face.post(data=picture(), headers={"Content-Type": "image/png"})
+        return answer.status_code, answer.headers.get("Retry-After")
+
+    with ThreadPoolExecutor(64) as pool:
+        answers = list(pool.map(send, range(256)))
+    # Then
+    assert set(answers) <= {(200, None), (503, "2")}
+    assert (200, None) in answers
     assert face.state.waiting == 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from shoal_worker.service.errors import ConfigurationError
 from shoal_worker.service.settings import read_settings
@@ -29,6 +31,17 @@ QUEUE = {
         (QUEUE, "timeout_seconds", 7200.0),
         (QUEUE | {"TIMEOUT_HOURS": "0.5"}, "timeout_seconds", 1800.0),
         (QUEUE, "region", "us-west-2"),
+        (ENDPOINT | {"SD_API_TCP_PORT": "9090"}, "port", 9090),
+        (ENDPOINT | {"SD_API_TCP_PORT": "9090", "SHOAL_PORT": "8081"}, "port", 8081),
+        (ENDPOINT | {"SD_API_TCP_LOCAL": "0"}, "host", "0.0.0.0"),
+        (ENDPOINT | {"SD_API_TCP_LOCAL": "1"}, "host", "127.0.0.1"),
+        (ENDPOINT | {"SD_DEBUG_CRASH": "1"}, "crash_dumps", True),
+        (ENDPOINT, "crash_dumps", False),
+        (ENDPOINT, "crash_dir", Path("/var/data")),
+        (ENDPOINT, "socket", None),
+        (ENDPOINT | {"SD_API_TRANSPORT": "1"}, "socket", None),
+        (ENDPOINT | {"SD_API_TRANSPORT": "2", "SHOAL_WORK_DIR": "/w"}, "socket", Path("/w/worker.sock")),
+        (ENDPOINT | {"SHOAL_TRANSPORT": "unix", "SHOAL_SOCKET": "/run/s"}, "socket", Path("/run/s")),
     ],
 )
 def test_a_value_is_read(given: dict[str, str], name: str, expected: object) -> None:
@@ -49,6 +62,12 @@ def test_a_value_is_read(given: dict[str, str], name: str, expected: object) -> 
         ({"TIMEOUT_HOURS": "nan"}, "TIMEOUT_HOURS", "at most 11.5"),
         ({"VIDEO_QUEUE": "", "JOBS_TABLE": ""}, "VIDEO_QUEUE, JOBS_TABLE", "set VIDEO_QUEUE"),
         ({"SHOAL_LOCAL_ONLY": "maybe"}, "SHOAL_LOCAL_ONLY", "0 (on every interface)"),
+        ({"SD_API_TCP_PORT": "1025"}, "SD_API_TCP_PORT='1025'", "1026 to 65535"),
+        ({"SD_API_TCP_LOCAL": "2"}, "SD_API_TCP_LOCAL='2'", "0 (on every interface)"),
+        ({"SD_API_TRANSPORT": "4"}, "SD_API_TRANSPORT='4'", "tcp (1) or unix (2)"),
+        ({"SD_DEBUG_CRASH": "x"}, "SD_DEBUG_CRASH='x'", "SHOAL_CRASH_DIR"),
+        ({"SHOAL_SOCKET": "run/s"}, "SHOAL_SOCKET", "absolute path"),
+        ({"SHOAL_SOCKET": "/" + "s" * 107}, "SHOAL_SOCKET", "107 bytes"),
     ],
 )
 def test_a_complaint_names_the_variable_and_says_what_to_do(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from shoal_worker.service.model_source import fetch, fetch_model
 from shoal_worker.service.progress import Activity
 from shoal_worker.service.protection import TaskProtection
 from shoal_worker.service.records import JobRecords
-from shoal_worker.service.server import HttpServer, open_socket
+from shoal_worker.service.server import HttpServer, open_socket, open_unix_socket
 from shoal_worker.service.settings import WorkerSettings
 from shoal_worker.service.storage import Storage
 from shoal_worker.service.supervisor import Supervisor
@@ -27,7 +28,7 @@ def build(settings: WorkerSettings) -> Supervisor:
     """The worker, ready to run; its port is open already.
 
     Raises:
-        ConfigurationError: the port is taken.
+        ConfigurationError: the port or the socket is taken.
     """
     settings.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     activity, stop = Activity(), threading.Event()
@@ -35,9 +36,15 @@ def build(settings: WorkerSettings) -> Supervisor:
     state = ServiceState(activity, settings.work_dir / "requests", identity)
     server = None
     if settings.has_endpoint:
-        server = HttpServer(create_app(state), open_socket(settings.host, settings.port))
+        server = HttpServer(create_app(state), _listener(settings))
     alive: Path = settings.work_dir / ALIVE_FILE
     return Supervisor(_loader(settings, activity, stop), state, server, stop, alive)
+
+
+def _listener(settings: WorkerSettings) -> socket.socket:
+    if settings.socket:
+        return open_unix_socket(settings.socket)
+    return open_socket(settings.host, settings.port)
 
 
 def _loader(

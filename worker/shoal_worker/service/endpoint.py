@@ -10,9 +10,17 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from shoal_worker.service import problems
+from shoal_worker.service import problems as problem
 from shoal_worker.service.limits import MAXIMUM_BODY_BYTES, MAXIMUM_WAITING, BodyLimit
 from shoal_worker.service.progress import Activity
+from shoal_worker.service.shapes import (
+    PREDICT_BODY,
+    Health,
+    ImageAnswer,
+    Status,
+    VideoAnswer,
+    problems,
+)
 from shoal_worker.service.uploads import Upload, read_upload
 
 
@@ -59,29 +67,33 @@ class ServiceState:
 
 def create_app(state: ServiceState) -> FastAPI:
     """The ASGI application over ``state``."""
-    app = FastAPI(title="Shoal worker", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Shoal worker", version="1", docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, limit=MAXIMUM_BODY_BYTES)
-    problems.install(app)
+    problem.install(app)
 
-    @app.get("/health")
+    @app.get("/health", responses={200: {"model": Health}, 503: {"model": Health}})
     async def health() -> JSONResponse:
         """200 when the model is loaded, 503 with the reason before."""
         if state.predictor is None:
             return JSONResponse({"status": "starting", "reason": state.reason}, 503)
         return JSONResponse({"status": "ok"})
 
-    @app.get("/status")
+    @app.get("/status", responses={200: {"model": Status}})
     async def status() -> JSONResponse:
         """Model, backend, uptime, counts and the current video's progress."""
         return JSONResponse(state.status())
 
-    @app.post("/predict")
+    @app.post(
+        "/predict",
+        responses={200: {"model": ImageAnswer | VideoAnswer}, **problems(400, 413, 415, 422, 503)},
+        openapi_extra=PREDICT_BODY,
+    )
     async def predict(request: Request) -> JSONResponse:
         """Boxes of an image, or tracks of a short video."""
         if state.predictor is None:
-            raise problems.not_now(state.reason)
+            raise problem.not_now(state.reason)
         if state.waiting >= MAXIMUM_WAITING:
-            raise problems.not_now("too many requests wait for the model: try again in a second")
+            raise problem.not_now("too many requests wait for the model: try again in a second")
         state.waiting += 1
         try:
             return JSONResponse(await _answer(state, state.predictor, request))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ def check(settings: WorkerSettings) -> str:
     With an endpoint, ``GET /health`` answers; without one, the supervisor touched its file within a minute.
     """
     if settings.has_endpoint:
-        return _ask(settings.port)
+        return _ask(_connection(settings), str(settings.socket or f"port {settings.port}"))
     alive = settings.work_dir / ALIVE_FILE
     if not alive.exists():
         return f"{alive} is not there: the worker has not started"
@@ -30,14 +31,28 @@ def check(settings: WorkerSettings) -> str:
     return f"the supervisor has not moved for {age:.0f} s" if age > STALE_SECONDS else ""
 
 
-def _ask(port: int) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket; ``host`` is its path."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_TIMEOUT_SECONDS)
+        self.sock.connect(self.host)
+
+
+def _connection(settings: WorkerSettings) -> http.client.HTTPConnection:
+    if settings.socket:
+        return _UnixConnection(str(settings.socket))
+    return http.client.HTTPConnection("127.0.0.1", settings.port, timeout=_TIMEOUT_SECONDS)
+
+
+def _ask(connection: http.client.HTTPConnection, place: str) -> str:
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", "/health", headers={"Host": "localhost"})
         answer = connection.getresponse()
         return "" if answer.status == 200 else f"{answer.status}: {answer.read(500).decode(errors='replace')}"
     except OSError as error:
-        return f"no answer on port {port}: {error}"
+        return f"no answer on {place}: {error}"
     finally:
         connection.close()
 

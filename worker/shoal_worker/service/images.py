@@ -57,14 +57,12 @@ def _webp_size(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """The image as RGB, shape ``(height, width, 3)``, uint8.
+def checked_size(data: bytes) -> tuple[int, int]:
+    """``(width, height)`` of an image that may be decoded.
 
     Raises:
-        Problem: 415 for another format, 413 for too many pixels, 422 for damaged data.
+        Problem: 415 for another format, 413 for too many pixels.
     """
-    import cv2
-
     size = image_size(data)
     if size is None:
         raise Problem(
@@ -74,6 +72,18 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
         raise too_large(
             f"the image has {size[0]}x{size[1]} pixels, at most {MAXIMUM_PIXELS} are taken: scale it down"
         )
+    return size
+
+
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """The image as RGB, shape ``(height, width, 3)``, uint8.
+
+    Raises:
+        Problem: 415 for another format, 413 for too many pixels, 422 for damaged data.
+    """
+    import cv2
+
+    checked_size(data)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error as error:

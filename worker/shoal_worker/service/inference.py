@@ -1,12 +1,12 @@
-"""The engine as the service uses it: one model, one lock, the service's errors."""
+"""The engine as the service uses it: one model, one turn at it, the service's errors."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ from shoal_worker.config import TrackConfig, read_track_config
 from shoal_worker.errors import EngineError, ModelError, OptionsError, TrackConfigError, VideoError
 from shoal_worker.frames import Image
 from shoal_worker.service.errors import JobRejected, ModelUnavailable, Transient, VideoUnreadable
-from shoal_worker.service.images import decode_image
-from shoal_worker.service.limits import MAXIMUM_VIDEO_FRAMES
+from shoal_worker.service.gathering import Gathering, PixelBudget
+from shoal_worker.service.images import checked_size, decode_image
+from shoal_worker.service.limits import MAXIMUM_VIDEO_FRAMES, MAXIMUM_VIDEOS
 from shoal_worker.service.messages import VideoJob
 from shoal_worker.service.prediction import boxes_of, tracks_of
 from shoal_worker.service.problems import Problem, not_now, too_large, unreadable
@@ -28,7 +29,7 @@ from shoal_worker.service.video_work import Tracked
 
 
 class SharedDetector(Detector):
-    """A detector that the queue and the HTTP face use in turn, frame by frame."""
+    """A detector that the queue and the HTTP face use in turn, frame by frame or batch by batch."""
 
     def __init__(self, model: Path, device: str | None) -> None:
         super().__init__(model, device=device)
@@ -38,6 +39,11 @@ class SharedDetector(Detector):
         """As :meth:`Detector.detect`; waits for its turn."""
         with self._turn:
             return super().detect(image, options)
+
+    def detect_many(self, images: Sequence[Image], options: TrackOptions) -> list[Detections]:
+        """What is in each of ``images``, all of one size, in one turn."""
+        with self._turn:
+            return [super(SharedDetector, self).detect(image, options) for image in images]
 
 
 def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings) -> SharedModel:
@@ -49,7 +55,9 @@ def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings)
     try:
         options = parse_options(settings.args)
         tracking = read_track_config(config) if config else TrackConfig()
-        return SharedModel(SharedDetector(path, options.device), tracking, options, settings)
+        detector = SharedDetector(path, options.device)
+        gathering = Gathering(lambda images: detector.detect_many(images, options))
+        return SharedModel(detector, tracking, options, settings, gathering)
     except (ModelError, OptionsError, TrackConfigError) as error:
         raise ModelUnavailable(error.detail) from error
 
@@ -62,6 +70,11 @@ class SharedModel:
     config: TrackConfig
     options: TrackOptions
     settings: WorkerSettings
+    gathering: Gathering
+    pixels: PixelBudget = field(default_factory=PixelBudget)
+    videos: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(MAXIMUM_VIDEOS)
+    )
 
     def describe(self) -> dict[str, Any]:
         """``{"model": {"name", "sha256", ...}, "backend": ...}`` for the status and the logs."""
@@ -102,10 +115,11 @@ class SharedModel:
         Raises:
             Problem: it is no image, or too large, or the model failed.
         """
-        pixels = decode_image(data)
-        with _http_errors():
-            found = self.detector.detect(pixels, self.options)
-        height, width = pixels.shape[:2]
+        width, height = checked_size(data)
+        with self.pixels.hold(width * height), _http_errors():
+            image = decode_image(data)
+            found = self.gathering.detect(image)
+        height, width = image.shape[:2]
         return {
             "boxes": boxes_of(found, self.detector.label),
             "width": width,
@@ -119,6 +133,14 @@ class SharedModel:
         Raises:
             Problem: it is no video, too long, or the model failed.
         """
+        if not self.videos.acquire(blocking=False):
+            raise not_now(f"{MAXIMUM_VIDEOS} videos are being tracked: try again, or use the queue")
+        try:
+            return self._predict_video(video)
+        finally:
+            self.videos.release()
+
+    def _predict_video(self, video: Path) -> dict[str, Any]:
         options = replace(self.options, save_video=False)
         with tempfile.TemporaryDirectory(dir=video.parent) as folder, _http_errors():
             result = track_video(

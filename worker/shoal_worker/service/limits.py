@@ -9,8 +9,11 @@ from shoal_worker.service.problems import Problem, too_large
 MAXIMUM_IMAGE_BYTES = 20 * 1024 * 1024
 MAXIMUM_VIDEO_BYTES = 64 * 1024 * 1024
 MAXIMUM_VIDEO_FRAMES = 300
-MAXIMUM_WAITING = 8
-"""Requests that may wait for the model at once; the load balancer tries another worker for the next."""
+MAXIMUM_VIDEOS = 2
+"""Videos tracked at once for the HTTP face."""
+
+MAXIMUM_WAITING = 32
+"""Requests that may wait for the model at once, four batches; the next one is told to come back."""
 
 MAXIMUM_BODY_BYTES = MAXIMUM_VIDEO_BYTES + 64 * 1024
 """A video and the form around it."""

@@ -59,7 +59,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     known = {
-        404: "there are /health, /status and /predict",
+        404: "there are /health, /status, /predict and /openapi.json",
         405: "use GET for /health and /status, POST for /predict",
     }
     detail = known.get(error.status_code, str(error.detail))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -30,6 +32,37 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def open_unix_socket(path: Path) -> socket.socket:
+    """A listening Unix socket for this user and group; one left behind by a dead worker is replaced.
+
+    Raises:
+        ConfigurationError: another worker listens there, or the path cannot be used.
+    """
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        listener.bind(str(path))
+        path.chmod(0o660)
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {path} ({error.strerror}): set SHOAL_SOCKET, or SHOAL_TRANSPORT to tcp"
+        ) from error
+    return listener
+
+
+def _remove_stale(path: Path) -> None:
+    if not path.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(str(path)) == 0:
+            raise ConfigurationError(f"another process listens on {path}: stop it, or set SHOAL_SOCKET")
+    path.unlink()
+
+
 class HttpServer:
     """Serves ``app`` on a socket until :meth:`stop`."""
 
@@ -40,6 +73,7 @@ class HttpServer:
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._listener = listener
+        self._path = str(listener.getsockname())
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
 
     def start(self) -> None:
@@ -52,6 +86,9 @@ class HttpServer:
         """Answer what is under way, then close."""
         self._server.should_exit = True
         self._thread.join(timeout)
+        if self._listener.family == socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                Path(self._path).unlink(missing_ok=True)
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._listener])

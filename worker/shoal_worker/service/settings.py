@@ -7,11 +7,33 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from shoal_worker.service.errors import ConfigurationError
 
 Serves = Literal["queue", "endpoint"]
+Transport = Literal["tcp", "unix"]
+
+SEED_NAMES = {
+    "SD_API_TRANSPORT": "SHOAL_TRANSPORT",
+    "SD_API_TCP_PORT": "SHOAL_PORT",
+    "SD_API_TCP_LOCAL": "SHOAL_LOCAL_ONLY",
+    "SD_DEBUG_CRASH": "SHOAL_CRASH_DUMPS",
+}
+"""The API server's variables that the seeds' users set, and ours of the same meaning; ours come first."""
+
+_TRANSPORTS = {"1": "tcp", "2": "unix"}
+
+SOCKET_PATH_BYTES = 107
+"""``sun_path`` of unix(7) without its closing zero."""
 
 _HINTS = {
     "SHOAL_DEPLOYMENT": "set it to the deployment's name",
@@ -19,6 +41,9 @@ _HINTS = {
     "SHOAL_MODEL": "set it to an s3:// URI or a path of an .onnx file",
     "SHOAL_PORT": "use a port from 1026 to 65535 (8080 when it is not set)",
     "SHOAL_LOCAL_ONLY": "use 1 (listen on this machine only) or 0 (on every interface)",
+    "SHOAL_TRANSPORT": "use tcp (1) or unix (2)",
+    "SHOAL_SOCKET": f"use an absolute path of at most {SOCKET_PATH_BYTES} bytes",
+    "SHOAL_CRASH_DUMPS": "use 1 (write the stacks of a crash to SHOAL_CRASH_DIR) or 0",
     "TIMEOUT_HOURS": "use a number above 0 and at most 11.5: SQS gives a message back after 12 hours",
 }
 
@@ -29,10 +54,21 @@ def _words(value: object) -> object:
     return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
 
 
+def _transport(value: object) -> object:
+    return _TRANSPORTS.get(value, value) if isinstance(value, str) else value
+
+
+def _socket_path(value: Path) -> Path:
+    if not value.is_absolute() or len(bytes(value)) > SOCKET_PATH_BYTES:
+        raise ValueError("this cannot be the path of a Unix socket")
+    return value
+
+
 class WorkerSettings(BaseModel):
     """Everything the worker reads from its environment.
 
-    ``local_only`` is the seeds' SD_API_TCP_LOCAL: on by default, switched off in the container image.
+    ``local_only`` is the seeds' SD_API_TCP_LOCAL: on by default, switched off in the container image. The
+    transport is TCP by default (the seeds': a Unix socket), because the load balancer speaks TCP only.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
@@ -48,6 +84,14 @@ class WorkerSettings(BaseModel):
     image_uri: str = Field("", max_length=400, validation_alias="SHOAL_IMAGE_URI")
     port: int = Field(8080, ge=1026, le=65535, validation_alias="SHOAL_PORT")
     local_only: bool = Field(True, validation_alias="SHOAL_LOCAL_ONLY")
+    transport: Annotated[Transport, BeforeValidator(_transport)] = Field(
+        "tcp", validation_alias="SHOAL_TRANSPORT"
+    )
+    socket_path: Annotated[Path, AfterValidator(_socket_path)] | None = Field(
+        None, validation_alias="SHOAL_SOCKET"
+    )
+    crash_dumps: bool = Field(False, validation_alias="SHOAL_CRASH_DUMPS")
+    crash_dir: Path = Field(Path("/var/data"), validation_alias="SHOAL_CRASH_DIR")
     work_dir: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "shoal-worker",
         validation_alias="SHOAL_WORK_DIR",
@@ -80,6 +124,13 @@ class WorkerSettings(BaseModel):
         return "endpoint" in self.serves
 
     @property
+    def socket(self) -> Path | None:
+        """Where the Unix socket lies; None when the worker listens on TCP."""
+        if self.transport == "tcp":
+            return None
+        return self.socket_path or self.work_dir / "worker.sock"
+
+    @property
     def host(self) -> str:
         return "127.0.0.1" if self.local_only else "0.0.0.0"  # noqa: S104 - in a container the port map decides
 
@@ -88,23 +139,25 @@ class WorkerSettings(BaseModel):
         return self.timeout_hours * 3600
 
 
-def _complaint(error: Mapping[str, Any]) -> str:
+def _complaint(error: Mapping[str, Any], asked: Mapping[str, str]) -> str:
     name = str(error["loc"][0]) if error["loc"] else ""
     text = str(error["msg"]).removeprefix("Value error, ")
     given = "" if error["type"] == "missing" or not name else f"={error['input']!r}"
     hint = f": {_HINTS[name]}" if name in _HINTS else ""
-    return f"{name}{given}: {text}{hint}" if name else text
+    return f"{asked.get(name, name)}{given}: {text}{hint}" if name else text
 
 
 def read_settings(environment: Mapping[str, str]) -> WorkerSettings:
-    """The settings; an empty variable counts as one that is not set.
+    """The settings; an empty variable counts as one that is not set, a seed's name as ours.
 
     Raises:
         ConfigurationError: one line per variable at fault, each with what to do.
     """
     given = {name: value for name, value in environment.items() if value}
+    asked = {ours: seed for seed, ours in SEED_NAMES.items() if seed in given and ours not in given}
+    given |= {ours: given[seed] for ours, seed in asked.items()}
     try:
         return WorkerSettings.model_validate(given)
     except ValidationError as invalid:
-        lines = [_complaint(error) for error in invalid.errors(include_url=False)]
+        lines = [_complaint(error, asked) for error in invalid.errors(include_url=False)]
         raise ConfigurationError("the environment is not usable: " + "; ".join(lines)) from invalid
