@@ -127,7 +127,14 @@ class Cloud:
 
     def _wire(self) -> None:
         """Put our parts into moto's places and start what runs beside the server."""
-        from shoal_local import asl, bucket_policy, cfn_resource, cfn_stacks, lambda_runtime
+        from shoal_local import (
+            asl,
+            bucket_policy,
+            cfn_resource,
+            cfn_stacks,
+            execution_events,
+            lambda_runtime,
+        )
         from shoal_local.gateway import Gateway
         from shoal_local.lambda_pool import LambdaPool
         from shoal_local.ports import PortBlock
@@ -141,6 +148,7 @@ class Cloud:
         bucket_policy.install()
         lambda_runtime.install(self._pool, self.clock)
         asl.install(self.clock, self.iam, self._client_as)
+        execution_events.install()
         self._gateway = Server(Gateway(self.iam, self._pool))
         self._schedules = Schedules(self.clock, self.iam, self._pool)
         self._stoppers += [self._gateway, self._schedules]

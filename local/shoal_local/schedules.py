@@ -49,7 +49,8 @@ class Schedules:
 
         def send_to_targets(self: Any, original_event: Any, transform_input: bool = True) -> None:
             """moto delivers to queues, logs and buses only."""
-            if self.event_pattern.matches_event(original_event):
+            # moto takes a rule without a pattern, a schedule, to match every event
+            if self.event_pattern.get_pattern() and self.event_pattern.matches_event(original_event):
                 schedules.deliver(self, dict(original_event))
             targets = self.targets
             others = [target for target in targets if _service(target) not in _OURS]

@@ -144,6 +144,28 @@ def test_a_service_that_never_becomes_stable_is_rolled_back(house: Any, register
     assert {run["status"] for run in found if run["name"].startswith("unstable-")} == {"FAILED"}
 
 
+def test_an_execution_that_is_stopped_from_outside_is_rolled_back(house: Any, registered: int) -> None:
+    # Given a deployment in the middle: made, and waiting for an instance that never comes
+    before = house.account()
+    house.cloud.faults.set("stopped", "capacity")
+    house.api.deploy(
+        {"name": "stopped", "registered_model": "drifters", "serves": ["endpoint"],
+         "model_version": registered, "notify": ["night@example.org"]}
+    )  # fmt: skip
+    _until(lambda: "capacity" in house.api.deployment("stopped")["reason"], "it says what it waits for")
+    machine = house.connection.outputs["DeployStateMachine"]
+    execution = f"{machine.replace(':stateMachine:', ':execution:')}:stopped-r1-g1"
+    # When
+    house.connection.client("stepfunctions").stop_execution(executionArn=execution)
+    # Then
+    final = house.settled("stopped")
+    assert (final["status"], house.account() - before) == ("FAILED", set())
+    assert "its execution was stopped from outside" in final["reason"]
+    assert "recovery" in {event["actor"] for event in house.api.events("stopped")}
+    (mail,) = [mail for mail in house.cloud.mailbox() if "night@example.org" in mail["to"]]
+    assert "stopped from outside" in mail["text"]
+
+
 @pytest.fixture(scope="module")
 def megadetector(house: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The seed's stack file, with our account number and its objects in S3; the folder it lies in."""

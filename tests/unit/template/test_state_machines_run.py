@@ -186,6 +186,18 @@ def test_a_stale_writer_ends_without_a_rollback(deploy: Callable[..., Run], step
     assert mails(run) == []
 
 
+def test_work_taken_over_begins_at_the_rollback(both: Machines) -> None:
+    # Given
+    error = {"Error": "ExecutionTimedOut", "Cause": "its execution ran out of its time"}
+    # When
+    run = both.execute("deploy", INPUT | {"error": error, "recoveries": 1}, functions())
+    # Then
+    assert (run.status, run.error) == ("FAILED", "ExecutionTimedOut")
+    assert (statuses(run), mails(run)) == (["ROLLING_BACK", "FAILED"], ["FAILED"])
+    assert [payload["error"] for payload in run.asked["DeploymentStatus"]] == [error, error]
+    assert set(run.asked) == {"DeploymentStatus", "Rollback", "Notification"}
+
+
 def test_rollback_goes_on_until_nothing_is_left(deploy: Callable[..., Run]) -> None:
     run = deploy(EcsService=fails("AwsError"), Rollback=in_turn(BUSY, STUCK, BUSY, EMPTY))
     assert (len(run.asked["Rollback"]), statuses(run)[-1]) == (4, "FAILED")

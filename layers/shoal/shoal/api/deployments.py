@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from http import HTTPStatus
-from typing import Any
 
 from shoal import deployments, table
 from shoal.api.gate import Answer, Request
@@ -15,11 +13,9 @@ from shoal.api.pages import limit_of, position_of, token_for
 from shoal.api.seed_bodies import MlopsDelete
 from shoal.api.specification import NAME_PATTERN, config_of, read_specification
 from shoal.api.validate import validated
-from shoal.aws import client, code_of, domain_errors
 from shoal.contracts.names import deployment_name_from
-from shoal.deployments import Deployment
+from shoal.deployments import Deployment, executions
 from shoal.errors import Conflict, MalformedRequest, NotFound
-from shoal.settings import settings
 
 _EVENTS = 50
 
@@ -37,8 +33,9 @@ def deploy(request: Request) -> Answer:
     claim = deployments.claim(spec, request.actor, [*adjustments, *noted])
     deployment = deployments.get(spec.name)
     if claim.created or deployment.execution_arn is None:
-        _start("deploy", deployment)
-        deployments.record_execution(spec.name, claim.generation, _execution_arn("deploy", deployment))
+        executions.start("deploy", deployment)
+        arn = executions.arn_of("deploy", deployment)
+        deployments.record_execution(spec.name, claim.generation, arn)
     status = HTTPStatus.OK if deployment.status.is_finished() else HTTPStatus.ACCEPTED
     return _accepted(deployment, status)
 
@@ -80,10 +77,12 @@ def delete(request: Request, name: str) -> Answer:
     """
     name = known_name(name)
     deployment = _deletion(name, request.actor, again=False)
-    if not _start("delete", deployment):  # its execution ended without finishing: another one takes over
+    if not executions.start(
+        "delete", deployment
+    ):  # its execution ended without finishing: another one takes over
         deployment = _deletion(name, request.actor, again=True)
-        _start("delete", deployment)
-    deployments.record_execution(name, deployment.generation, _execution_arn("delete", deployment))
+        executions.start("delete", deployment)
+    deployments.record_execution(name, deployment.generation, executions.arn_of("delete", deployment))
     return _accepted(deployment, HTTPStatus.ACCEPTED)
 
 
@@ -127,45 +126,6 @@ def _check_served(field: str, wanted: int | str | None, served: int | str | None
 def _deletion(name: str, actor: str, again: bool) -> Deployment:
     deployments.begin_deletion(name, actor, again)
     return deployments.get(name)
-
-
-def _start(machine: str, deployment: Deployment) -> bool:
-    """Start this generation's execution or find it running; False when it ran and ended."""
-    from botocore.exceptions import ClientError
-
-    name = _execution_name(deployment)
-    text = json.dumps(_input(deployment), sort_keys=True)
-    with domain_errors(f"start execution {name}"):
-        try:
-            client("stepfunctions").start_execution(
-                stateMachineArn=_machine_arn(machine), name=name, input=text
-            )
-        except ClientError as error:
-            if code_of(error) != "ExecutionAlreadyExists":
-                raise
-            return False
-    return True
-
-
-def _machine_arn(machine: str) -> str:
-    return settings().need(f"{machine}_state_machine")
-
-
-def _execution_name(deployment: Deployment) -> str:
-    return f"{deployment.name}-r{deployment.revision}-g{deployment.generation}"
-
-
-def _execution_arn(machine: str, deployment: Deployment) -> str:
-    return f"{_machine_arn(machine).replace(':stateMachine:', ':execution:')}:{_execution_name(deployment)}"
-
-
-def _input(deployment: Deployment) -> dict[str, Any]:
-    return {
-        "deployment": deployment.name,
-        "revision": deployment.revision,
-        "generation": deployment.generation,
-        "plan": {"endpoint": deployment.spec.has_endpoint, "compute": deployment.spec.compute},
-    }
 
 
 def _accepted(deployment: Deployment, status: int) -> Answer:

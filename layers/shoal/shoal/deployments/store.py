@@ -116,6 +116,17 @@ def begin_deletion(name: str, actor: str, again: bool = False) -> int:
     raise Retryable(f"several requests change {name} at once: try again")
 
 
+def take_over(current: Deployment, becomes: DeploymentStatus, actor: str, reason: str) -> int | None:
+    """Hand a deployment to a new generation and answer it; None when another writer was faster.
+
+    Raises:
+        Conflict: the transition table does not allow ``becomes``.
+    """
+    generation = current.generation + 1
+    fields = {"generation": generation, "reason": reason}
+    return generation if _move(current, becomes, actor, fields) else None
+
+
 def record_execution(name: str, generation: int, execution_arn: str) -> None:
     """Remember which execution works on the deployment.
 

@@ -1,0 +1,149 @@
+"""Executions that die from outside: stopped, out of time, or of an error that no Catch sees (States.Runtime).
+
+Level-triggered: EventBridge's event is only a nudge, and a pass over all deployments finds what no event told
+of. A dead execution's deployment goes to a new generation, so that a step which still runs is fenced off, and
+that generation's execution rolls back or goes on deleting. A deployment that is finished is left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from shoal.contracts.status import DeploymentStatus
+from shoal.deployments import executions, store
+from shoal.deployments.executions import ErrorObject, Execution, Machine
+from shoal.deployments.model import Deployment
+from shoal.errors import ShoalError
+from shoal.telemetry import logger
+
+ACTOR = "recovery"
+MOST = 3
+"""An execution that dies so often in a row is not begun again: a person must look."""
+
+STARTING = timedelta(minutes=2)
+"""Between the claim and its execution lies one request: what is older than this was forgotten."""
+
+_S = DeploymentStatus
+_BECOMES = {_S.ACCEPTED: _S.ROLLING_BACK, _S.DEPLOYING: _S.ROLLING_BACK}
+"""What is not here stays what it is and is begun again."""
+
+_GIVEN_UP = {_S.ROLLING_BACK: _S.ROLLBACK_FAILED, _S.DELETING: _S.DELETE_INCOMPLETE}
+_RECOVERED = frozenset({_S.ACCEPTED, _S.DEPLOYING, _S.ROLLING_BACK, _S.DELETING})
+_WORDS = {
+    "ABORTED": ("ExecutionAborted", "its execution was stopped from outside"),
+    "TIMED_OUT": ("ExecutionTimedOut", "its execution ran out of its time"),
+    "FAILED": ("ExecutionFailed", "its execution failed where nothing catches it"),
+}
+"""Names of our own: the Fail state of a machine may not raise one that begins with ``States.``."""
+
+_PAGE = 100
+_LONGEST_CAUSE = 1000
+
+
+class Outcome(StrEnum):
+    """What was done about a deployment."""
+
+    FINISHED = "finished"
+    SUPERSEDED = "superseded"
+    RUNS = "runs"
+    STARTED = "started"
+    BEGUN_AGAIN = "begun again"
+    GIVEN_UP = "given up"
+
+
+def execution_ended(detail: dict[str, Any]) -> Outcome:
+    """The detail of "Step Functions Execution Status Change" for an execution that did not succeed."""
+    given = json.loads(detail.get("input") or "{}")
+    deployment = store.find(str(given.get("deployment", "")))
+    if deployment is None or deployment.generation != given.get("generation"):
+        return Outcome.SUPERSEDED
+    outcome = _recover(deployment, executions.from_description(detail))
+    logger().info("execution ended", deployment=deployment.name, execution=detail["name"], outcome=outcome)
+    return outcome
+
+
+def check_all() -> dict[str, int]:
+    """One pass over every deployment; answers how many were seen, begun again, and could not be."""
+    seen = recovered = failed = 0
+    for deployment in _all():
+        seen += 1
+        try:
+            recovered += check(deployment) in {Outcome.STARTED, Outcome.BEGUN_AGAIN, Outcome.GIVEN_UP}
+        except ShoalError:
+            failed += 1
+            logger().exception("not recovered", deployment=deployment.name)
+    return {"deployments": seen, "recovered": recovered, "failed": failed}
+
+
+def check(deployment: Deployment) -> Outcome:
+    """Make sure that an execution works on what is not finished."""
+    if deployment.status not in _RECOVERED:
+        return Outcome.FINISHED
+    execution = executions.find(_machine(deployment), deployment)
+    if execution:
+        return _recover(deployment, execution)
+    if not _is_old(deployment):
+        return Outcome.RUNS
+    _start(deployment, 0)
+    return Outcome.STARTED
+
+
+def _recover(deployment: Deployment, dead: Execution) -> Outcome:
+    if deployment.status not in _RECOVERED:
+        return Outcome.FINISHED
+    if dead.status == executions.RUNNING:
+        return Outcome.RUNS
+    becomes, count = _BECOMES.get(deployment.status, deployment.status), dead.recoveries + 1
+    reason = _reason(deployment, dead)
+    generation = store.take_over(deployment, becomes, ACTOR, reason)
+    if generation is None:
+        return Outcome.SUPERSEDED
+    if count > MOST:
+        told = f"{reason}; given up: {count} executions died, see their history"
+        store.transition(deployment.name, generation, _GIVEN_UP[becomes], ACTOR, told)
+        return Outcome.GIVEN_UP
+    _start(store.get(deployment.name), count)
+    return Outcome.BEGUN_AGAIN
+
+
+def _start(deployment: Deployment, recoveries: int) -> None:
+    """The reason is the table's, so that an attempt which broke off here is repeated word by word."""
+    machine = _machine(deployment)
+    error = _as_error(deployment.reason) if deployment.status is _S.ROLLING_BACK else None
+    executions.start(machine, deployment, error, recoveries)
+    store.record_execution(deployment.name, deployment.generation, executions.arn_of(machine, deployment))
+
+
+def _machine(deployment: Deployment) -> Machine:
+    return "delete" if deployment.status is _S.DELETING else "deploy"
+
+
+def _reason(deployment: Deployment, dead: Execution) -> str:
+    """Why it is rolled back: an earlier reason stands, the death of its rollback is no better one."""
+    if deployment.status is _S.ROLLING_BACK and deployment.reason:
+        return deployment.reason
+    error, words = _WORDS.get(dead.status, _WORDS["FAILED"])
+    told = ": ".join(part for part in (dead.error, dead.cause) if part)
+    return f"{error}: {words}" + (f": {told[:_LONGEST_CAUSE]}" if told else "")
+
+
+def _as_error(reason: str) -> ErrorObject:
+    error, _, cause = reason.partition(": ")
+    return {"Error": error, "Cause": cause} if cause else {"Error": "ExecutionFailed", "Cause": reason}
+
+
+def _is_old(deployment: Deployment) -> bool:
+    return datetime.now(UTC) - datetime.fromisoformat(deployment.updated_at) > STARTING
+
+
+def _all() -> list[Deployment]:
+    found: list[Deployment] = []
+    after = None
+    while True:
+        page, after = store.list_deployments(_PAGE, after)
+        found += page
+        if after is None:
+            return found
