@@ -31,14 +31,18 @@ def write_video(
     codec: str = "mpeg4",
     first_pts: int = 0,
     b_frames: int = 0,
+    group: int | None = None,
 ) -> Path:
     """Write ``draw(1)`` .. ``draw(frames)`` at 30 frames per second; the first one's time stamp is
-    ``first_pts``."""
+    ``first_pts``, and a keyframe comes at least every ``group`` frames."""
     size = draw(1).shape
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30)
         stream.height, stream.width, stream.pix_fmt, stream.bit_rate = size[0], size[1], "yuv420p", 4_000_000
         stream.codec_context.max_b_frames = b_frames
+        if group is not None:
+            stream.codec_context.gop_size = group
+            stream.options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         for number in range(1, frames + 1):
             frame = av.VideoFrame.from_ndarray(draw(number), format="rgb24")
             frame.pts, frame.time_base = number - 1 + first_pts, Fraction(1, 30)

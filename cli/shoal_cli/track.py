@@ -1,4 +1,4 @@
-"""`shoal track`: the worker on local files, no cloud at all."""
+"""`shoal track` and `shoal retrack`: the worker on local files, no cloud at all."""
 
 from __future__ import annotations
 
@@ -34,13 +34,32 @@ def track(
     draw: Annotated[bool, typer.Option(help="also write an annotated video and a picture")] = True,
 ) -> None:
     """Track local videos on this machine."""
-    from shoal_worker import Detector
+    from shoal_worker import Detector, parse_options
 
     found = find_videos(videos)
     with _advice():
-        detector = Detector(model or _packaged_model())
+        options = parse_options(args)
+        detector = Detector(model or _packaged_model(), device=options.device, half=options.half)
         for video in found:
             _print(video, track_one(video, detector, output, track_config, args, draw))
+
+
+def retrack(
+    archives: Annotated[list[Path], typer.Argument(help="tracks.tar.gz of earlier runs")],
+    track_config: Annotated[
+        Path | None, typer.Option("--track-config", "--config", "-c", help="tracker YAML")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the results")] = Path(
+        "retracked"
+    ),
+    args: Annotated[str, typer.Option("--args", help='e.g. "--conf-thres=0.3 --online"')] = "",
+) -> None:
+    """Associate the detections of archives again, without decoding a video."""
+    from shoal_worker import retrack as associate_again
+
+    with _advice():
+        for archive in archives:
+            _print(archive, associate_again(archive, output, config=track_config, options=args))
 
 
 def track_one(
@@ -61,6 +80,7 @@ def track_one(
 
 def _print(video: Path, result: TrackResult) -> None:
     console.print(f"{video.name}: {result.frames} frames, {result.tracks} tracks, {result.fps:.1f} fps")
+    console.print(f"  backend: {result.backend}", soft_wrap=True)
     for note in result.notes:
         console.print(f"  note: {note}")
     for path in (result.archive, result.annotated, result.picture):

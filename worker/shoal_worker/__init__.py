@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from shoal_worker.errors import EngineError
     from shoal_worker.frames import Detections
     from shoal_worker.options import TrackOptions, parse_options
-    from shoal_worker.pipeline import TrackResult, track_video
+    from shoal_worker.pipeline import track_video
+    from shoal_worker.result import TrackResult
+    from shoal_worker.retracking import retrack
 
 _HOMES = {
     "Detections": "frames",
@@ -26,12 +28,13 @@ _HOMES = {
     "Provenance": "archive",
     "TrackConfig": "config",
     "TrackOptions": "options",
-    "TrackResult": "pipeline",
+    "TrackResult": "result",
     "TracksArchive": "archivereader",
     "parse_options": "options",
     "parse_track_config": "config",
     "read_archive": "archivereader",
     "read_track_config": "config",
+    "retrack": "retracking",
     "track_video": "pipeline",
 }
 
@@ -48,6 +51,7 @@ __all__ = [
     "parse_track_config",
     "read_archive",
     "read_track_config",
+    "retrack",
     "track_video",
 ]
 

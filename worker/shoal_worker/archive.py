@@ -2,9 +2,9 @@
 file.
 
 Members, streamed in this order: ``processingjobconfig.json``, ``tracks/<stem>.txt``, one ``f%06d.json`` per
-frame with detections, ``<stem>.mp4`` if there is one, then the folder named as the archive without
-``.tar.gz`` with ``detections.csv``, ``tracks.csv`` and ``metadata.json``. The same content gives the same
-bytes.
+frame with detections, ``<stem>.mp4`` if there is one, ``detections.npz`` (every detection, tracked or not,
+for ``shoal retrack``; see ``detectionlog``), then the folder named as the archive without ``.tar.gz`` with
+``detections.csv``, ``tracks.csv`` and ``metadata.json``. The same content gives the same bytes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from shoal_worker.archivetext import (
     mot_rows,
     track_rows,
 )
+from shoal_worker.detectionlog import MEMBER
 
-__all__ = ["ArchiveContent", "Provenance", "archive_name", "write_archive"]
+__all__ = ["SUFFIX", "ArchiveContent", "Provenance", "archive_name", "write_archive"]
 
 SUFFIX = ".tar.gz"
 TEXT_IN_MEMORY = 8 * 1024 * 1024
@@ -56,6 +57,7 @@ def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = 
             _add_text(archive, name, [text])
         if film is not None:
             _add_file(archive, f"{stem}.mp4", film)
+        _add_bytes(archive, MEMBER, content.log.dump())
         _add_text(archive, f"{folder}/detections.csv", detection_rows(content))
         _add_text(archive, f"{folder}/tracks.csv", track_rows(content))
         _add_text(archive, f"{folder}/metadata.json", [metadata(content)])
@@ -92,6 +94,10 @@ def _add_text(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None
         spool.seek(0)
         archive.addfile(_member(name, size), spool)
         writer.detach()
+
+
+def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    archive.addfile(_member(name, len(content)), io.BytesIO(content))
 
 
 def _add_file(archive: tarfile.TarFile, name: str, path: Path) -> None:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.frames import TrackSummary, TrackTable
-from shoal_worker.model import Model
+from shoal_worker.model import ModelDescription
 from shoal_worker.options import TrackOptions
 from shoal_worker.tracker import TrackerParameters
 from shoal_worker.video import VideoInfo
@@ -58,10 +59,12 @@ class ArchiveContent:
     options: TrackOptions
     parameters: TrackerParameters
     tracker: str
-    model: Model
+    model: ModelDescription
     damaged: int
     notes: tuple[str, ...]
     provenance: Provenance
+    decoder: str
+    log: DetectionLog
 
     def label(self, index: int) -> str:
         """The name of a class."""
@@ -173,11 +176,12 @@ def _how(content: ArchiveContent) -> dict[str, Any]:
     model = content.model
     return {
         "model": {"sha256": model.sha256, "layout": model.layout, "input": list(model.size),
-                  "provider": model.provider},
+                  "provider": model.provider, "precision": model.precision},
         "tracker": {"kind": content.tracker, **asdict(content.parameters)},
         "arguments": content.options.text,
         "video": {"codec": content.video.codec, "rate": str(content.video.rate),
-                  "start_seconds": content.video.start_seconds, "damaged_packets": content.damaged},
+                  "start_seconds": content.video.start_seconds, "damaged_packets": content.damaged,
+                  "decoder": content.decoder},
         "interpolated_boxes": int(content.table.interpolated.sum()),
         "names": list(content.names),
         "notes": list(content.notes),

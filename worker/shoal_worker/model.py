@@ -1,29 +1,40 @@
-"""An ONNX detector: its session, and what it says about itself."""
+"""An ONNX detector: the backend that runs it, and what it says about itself."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import onnxruntime
 
+from shoal_worker.backend import Backend, chosen_device, open_backend
 from shoal_worker.errors import ModelError
 from shoal_worker.frames import Floats
-from shoal_worker.layouts import Layout, classes_in, recognise_layout
+from shoal_worker.layouts import Layout, Output, chosen_outputs, classes_in, recognise_layout
 from shoal_worker.modelfile import ModelFile, model_file
-from shoal_worker.providers import SESSION_ERRORS, open_session, preferred_provider
+from shoal_worker.onnxfile import OnnxFile, verify_onnx
+from shoal_worker.providers import preferred_provider
 
-_TYPES: dict[str, type[np.generic]] = {
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(uint8)": np.uint8,
-}
+_ELEMENTS: dict[int, type[np.generic]] = {1: np.float32, 10: np.float16, 2: np.uint8}
+"""Input types by ONNX's number."""
 DEFAULT_SIDE = 640
+MAXIMUM_BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """What an archive says of the model; ``size`` is the input's (height, width), ``provider`` and
+    ``precision`` what ran it."""
+
+    name: str
+    sha256: str
+    layout: str
+    size: tuple[int, int]
+    provider: str
+    precision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +42,11 @@ class Model:
     """A loaded detector.
 
     ``size`` (height, width) is its input; where ``dynamic`` it is only the usual one. ``stride`` is what a
-    side must be a multiple of. ``provider`` is what runs, ``wanted_provider`` what
-    should. ``input_type`` uint8 means that the graph itself scales 0..255.
+    side must be a multiple of. ``batch`` frames go through it at once. ``provider`` is what runs,
+    ``wanted_provider`` what should. ``input_type`` uint8 means that the graph itself scales 0..255.
     """
 
-    session: onnxruntime.InferenceSession
+    backend: Backend
     name: str
     sha256: str
     layout: Layout
@@ -43,48 +54,80 @@ class Model:
     size: tuple[int, int]
     dynamic: bool
     stride: int
+    batch: int
     input_type: type[np.generic]
     provider: str
     wanted_provider: str
 
-    def run(self, tensor: npt.NDArray[Any]) -> Floats:
-        """The first output for a tensor (1, 3, height, width) of ``input_type``: an array (1, a, b)."""
-        return _run(self.session, tensor)
+    @property
+    def description(self) -> ModelDescription:
+        """What of it goes into an archive."""
+        return ModelDescription(
+            self.name, self.sha256, self.layout, self.size, self.provider, self.backend.precision
+        )
 
 
-def load_model(path: Path, device: str | None = None, threads: int = 0) -> Model:
-    """Open a model and find out its layout, names and size; it runs once on a blank picture.
+def load_model(path: Path, device: str | None = None, threads: int = 0, *, half: bool = False) -> Model:
+    """Verify a model, open it, and find out its layout, names and size; it runs once on a blank picture.
 
     Raises:
         ModelError: the file, its metadata or its layout cannot be used; the message says what to do.
     """
     with model_file(path) as file:
-        session = open_session(str(file.path), device, threads)
-        return _described(session, file, preferred_provider(device))
+        declared = verify_onnx(file.path)
+        outputs = [output.name for output in declared.outputs]
+        if not outputs or len(declared.inputs) != 1:
+            raise ModelError(f"the model has {len(declared.inputs)} inputs: export it with one, the image")
+        backend = open_backend(file.path, outputs, device, threads, half=half)
+        return _described(backend, file, declared, _wanted(device, backend))
 
 
-def _described(session: onnxruntime.InferenceSession, file: ModelFile, wanted: str) -> Model:
-    metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
-    source = session.get_inputs()[0]
-    if len(session.get_inputs()) != 1 or source.type not in _TYPES:
-        raise ModelError(f"the model's input is {source.type}: use one float, half or uint8 image tensor")
+def _wanted(device: str | None, backend: Backend) -> str:
+    return backend.provider if chosen_device(device) == "openvino" else preferred_provider(device)
+
+
+def _described(backend: Backend, file: ModelFile, declared: OnnxFile, wanted: str) -> Model:
+    metadata, source = declared.metadata, declared.inputs[0]
+    if source.element not in _ELEMENTS:
+        raise ModelError(f"the model's input has element type {source.element}: use float, half or uint8")
+    kind = _ELEMENTS[source.element]
     stride = _stride(metadata)
     size, dynamic = _size(source.shape, metadata, stride)
-    shape = _run(session, np.zeros((1, 3, *size), _TYPES[source.type])).shape
+    batch = _batch(source.shape, backend)
+    answers = backend.submit(np.zeros((batch, 3, *size), kind))()
+    outputs = [
+        Output(output.name, (1, *np.shape(answer)[1:]))
+        for output, answer in zip(declared.outputs, answers, strict=True)
+    ]
     names = _names(metadata) or file.labels
-    layout = recognise_layout(shape, len(names) or None, metadata)
-    names = _completed(names, classes_in(layout, shape))
-    provider = session.get_providers()[0]
-    return Model(session, file.name, file.sha256, layout, names, size, dynamic, stride,
-                 _TYPES[source.type], provider, wanted)  # fmt: skip
+    layout = recognise_layout(outputs, len(names) or None, metadata)
+    shapes = {output.name: output.shape for output in outputs}
+    chosen = chosen_outputs(layout, list(shapes))
+    names = _completed(names, classes_in(layout, [shapes[name] for name in chosen]), layout)
+    read = _Chosen(backend, [list(shapes).index(name) for name in chosen])
+    return Model(read, file.name, file.sha256, layout, names, size, dynamic, stride, batch, kind,
+                 backend.provider, wanted)  # fmt: skip
 
 
-def _run(session: onnxruntime.InferenceSession, tensor: npt.NDArray[Any]) -> Floats:
-    try:
-        outputs = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: tensor})
-    except SESSION_ERRORS as error:
-        raise ModelError(f"the model cannot run on a {tensor.shape} tensor: {error}") from error
-    return np.asarray(outputs[0])
+class _Chosen:
+    """A backend of which only some outputs are handed on, in another order."""
+
+    def __init__(self, backend: Backend, chosen: Sequence[int]) -> None:
+        self._backend, self._chosen = backend, chosen
+        self.provider, self.precision, self.batch = backend.provider, backend.precision, backend.batch
+
+    @property
+    def depth(self) -> int:
+        return self._backend.depth
+
+    def submit(self, tensor: Any) -> Any:
+        pending = self._backend.submit(tensor)
+
+        def result() -> list[Floats]:
+            answers = pending()
+            return [answers[index] for index in self._chosen]
+
+        return result
 
 
 def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:
@@ -115,14 +158,14 @@ def _stride(metadata: Mapping[str, str]) -> int:
     return max(1, stride)
 
 
-def _size(shape: list[Any], metadata: Mapping[str, str], stride: int) -> tuple[tuple[int, int], bool]:
-    if len(shape) != 4 or (shape[1] not in (3, None) and not isinstance(shape[1], str)):
+def _size(
+    shape: Sequence[int | None], metadata: Mapping[str, str], stride: int
+) -> tuple[tuple[int, int], bool]:
+    if len(shape) != 4 or shape[1] not in (3, None):
         raise ModelError(
-            f"the model's input is {shape}: export it with channels first, (1, 3, height, width)"
+            f"the model's input is {list(shape)}: export it with channels first, (1, 3, height, width)"
         )
-    if isinstance(shape[0], int) and shape[0] != 1:
-        raise ModelError(f"the model takes batches of {shape[0]}: export it with a batch of 1")
-    if isinstance(shape[2], int) and isinstance(shape[3], int):
+    if shape[2] and shape[3]:
         return (shape[2], shape[3]), False
     try:
         said = ast.literal_eval(metadata.get("imgsz", str(DEFAULT_SIDE)))
@@ -132,12 +175,19 @@ def _size(shape: list[Any], metadata: Mapping[str, str], stride: int) -> tuple[t
     return (_round_up(height, stride), _round_up(width, stride)), True
 
 
+def _batch(shape: Sequence[int | None], backend: Backend) -> int:
+    fixed = shape[0] or 0
+    if fixed > MAXIMUM_BATCH:
+        raise ModelError(f"the model takes batches of {fixed}: export it with at most {MAXIMUM_BATCH}")
+    return fixed or backend.batch
+
+
 def _round_up(side: int, stride: int) -> int:
     return max(stride, -(-side // stride) * stride)
 
 
-def _completed(names: tuple[str, ...], count: int | None) -> tuple[str, ...]:
-    if count is None or len(names) == count:
+def _completed(names: tuple[str, ...], count: int | None, layout: Layout) -> tuple[str, ...]:
+    if count is None or len(names) == count or (names and layout.normalises and len(names) == count - 1):
         return names
     if names:
         raise ModelError(f"{len(names)} class names for {count} classes: correct labels.txt or the metadata")

@@ -16,6 +16,16 @@ CORNERS = 200
 FEWEST = 10
 
 
+def thumbnail(image: Image) -> tuple[Image, float]:
+    """The small grey picture of a frame (height, width, 3) RGB or (height, width) luma, and how many of the
+    frame's pixels make one of its own."""
+    factor = max(1.0, image.shape[1] / WIDTH)
+    size = (round(image.shape[1] / factor), round(image.shape[0] / factor))
+    small: Image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    grey: Image = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY) if small.ndim == 3 else small
+    return grey, factor
+
+
 class CameraMotion:
     """Measures frame after frame of one video; one thread at a time."""
 
@@ -28,9 +38,10 @@ class CameraMotion:
 
         None for the first frame, and where the picture has too little texture to tell.
         """
-        factor = max(1.0, image.shape[1] / WIDTH)
-        size = (round(image.shape[1] / factor), round(image.shape[0] / factor))
-        grey: Image = cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+        return self.follow(*thumbnail(image))
+
+    def follow(self, grey: Image, factor: float) -> Floats | None:
+        """As ``measure``, from the frame's thumbnail."""
         last, self._last = self._last, grey
         if last is None or last.shape != grey.shape:
             return None

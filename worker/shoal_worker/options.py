@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from shoal_worker.errors import OptionsError
+from shoal_worker.frames import Booleans, Integers
 
 MAXIMUM_LENGTH = 2000
 
@@ -18,7 +21,8 @@ class TrackOptions:
 
     ``confidence`` None means the detector's default (0.1) and leaves the tracker's own thresholds alone.
     ``image_size`` is (height, width) for a model that takes any size. ``classes`` keeps only these indices.
-    ``online`` leaves the offline pass out. ``notes`` says, in sentences, what was asked for and is not done.
+    ``half`` asks for 16-bit arithmetic. ``online`` leaves the offline pass out. ``notes`` says, in sentences,
+    what was asked for and is not done.
     """
 
     confidence: float | None = None
@@ -30,6 +34,7 @@ class TrackOptions:
     save_video: bool = False
     online: bool = False
     device: str | None = None
+    half: bool = False
     notes: tuple[str, ...] = ()
     text: str = ""
 
@@ -37,6 +42,12 @@ class TrackOptions:
     def threshold(self) -> float:
         """The score below which a detection is dropped."""
         return 0.1 if self.confidence is None else self.confidence
+
+    def chosen(self, classes: Integers) -> Booleans:
+        """Which of some classes (n,) are wanted."""
+        if self.classes is None:
+            return np.ones(len(classes), np.bool_)
+        return np.isin(classes, np.asarray(self.classes))
 
 
 def parse_options(text: str | None) -> TrackOptions:
@@ -114,7 +125,7 @@ def _indices(flag: str, values: list[str]) -> tuple[int, ...]:
 
 
 def _device(flag: str, values: list[str]) -> str:
-    word = str(_one(flag, values, str, "cpu, cuda, tensorrt or a GPU's number"))
+    word = str(_one(flag, values, str, "cpu, openvino, cuda, tensorrt or a GPU's number"))
     return f"cuda:{word}" if word.isdigit() else word
 
 
@@ -145,6 +156,7 @@ _FLAGS: dict[str, tuple[str, Callable[[str, list[str]], Any]]] = {
     "--save-vid": ("save_video", _yes),
     "--online": ("online", _yes),
     "--device": ("device", _device),
+    "--half": ("half", _yes),
 }
 
 _WITHOUT_MEANING = {
@@ -152,7 +164,6 @@ _WITHOUT_MEANING = {
     "--save-txt": "the MOT text is always written",
     "--save-crop": "crops are not written",
     "--augment": "there is no test-time augmentation",
-    "--half": "the model's own precision is used; export it with half=True",
     "--dnn": "ONNX Runtime is always used",
     "--line-thickness": "the line follows the size of the picture",
     "--hide-labels": "labels are always drawn",

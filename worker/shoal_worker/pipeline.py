@@ -1,57 +1,38 @@
-"""One video through the whole engine: decode, detect, track, archive."""
+"""One video through the whole engine, its stages side by side: decode and scale, detect, associate, archive.
+
+Each stage runs in a thread of its own and hands on through a bounded queue, so that the slowest sets the pace
+and memory does not grow with the video.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from shoal_worker.archive import ArchiveContent, Provenance, archive_name, write_archive
+from shoal_worker.archive import ArchiveContent, Provenance, archive_name
 from shoal_worker.config import TrackConfig, read_track_config
+from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.detector import Detector
-from shoal_worker.draw import draw_trajectories, write_annotated_video
 from shoal_worker.errors import TrackingStopped
-from shoal_worker.frames import TrackSummary, TrackTable
+from shoal_worker.frames import TrackTable
+from shoal_worker.hardware import decoding_device
 from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions, parse_options
 from shoal_worker.passes import tracking_pass
+from shoal_worker.prepare import Decoding
 from shoal_worker.readahead import read_ahead
+from shoal_worker.result import Pictures, Stop, TrackResult, conclude
 from shoal_worker.table import summarise
 from shoal_worker.tracker import TrackerParameters
-from shoal_worker.video import VideoInfo, VideoReader
+from shoal_worker.video import VideoInfo
+
+__all__ = ["TrackResult", "track_video"]
 
 Progress = Callable[[int, int | None], None]
-Stop = Callable[[], bool]
-FRAMES_AHEAD = 4
+FRAMES_AHEAD = 8
 INTERVAL = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class TrackResult:
-    """What became of a video.
-
-    ``frames`` were decoded in ``seconds`` at ``fps`` (archive and pictures included); ``tracks`` and
-    ``detections`` are what the archive holds; ``labels`` counts tracks by label; ``notes`` says what was
-    asked for and not done.
-    """
-
-    frames: int
-    tracks: int
-    detections: int
-    seconds: float
-    fps: float
-    archive: Path
-    labels: dict[str, int]
-    notes: tuple[str, ...]
-    video: VideoInfo
-    provider: str
-    annotated: Path | None = None
-    picture: Path | None = None
-    summaries: tuple[TrackSummary, ...] = ()
 
 
 def track_video(
@@ -66,6 +47,7 @@ def track_video(
     provenance: Provenance | None = None,
     annotated: Path | None = None,
     picture: Path | None = None,
+    decoders: int = 1,
 ) -> TrackResult:
     """Track one local file and write its archive; nothing is left behind when it fails or stops.
 
@@ -80,6 +62,7 @@ def track_video(
         provenance: who asked and with what; written into the archive.
         annotated: where to write an MP4 with the tracks drawn (``--save-vid`` puts one into the archive).
         picture: where to write a PNG with the trajectories.
+        decoders: how many decoders share the file, cut at keyframes; the result is the same for any number.
 
     Raises:
         VideoError, ModelError, OptionsError, TrackConfigError: the input is at fault; the message says how to
@@ -88,31 +71,27 @@ def track_video(
     began = time.perf_counter()
     options = options if isinstance(options, TrackOptions) else parse_options(options)
     config = read_track_config(config) if isinstance(config, Path) else config or TrackConfig()
-    detector = model if isinstance(model, Detector) else Detector(model, device=options.device)
+    detector = _detector(model, options)
     parameters = config.resolved(options.confidence)
     options = replace(options, confidence=_floor(options, parameters))
-    run = _Run(detector, options, parameters, _Ticker(progress), stop or (lambda: False))
-    info, frames, damaged, table = run.track(video)
-    summaries = tuple(summarise(table, detector.label))
+    stop = stop or (lambda: False)
+    run = _Run(detector, options, parameters, Ticker(progress), stop)
+    seen = run.track(video, decoders)
     notes = (*options.notes, *detector.notes(options), *config.notes)
     content = ArchiveContent(
-        info, frames, table, summaries, detector.names, options, parameters, config.kind,
-        detector.model, damaged, notes, provenance or Provenance(),
+        seen.info, len(seen.log), seen.table, tuple(summarise(seen.table, detector.label)), detector.names,
+        options, parameters, config.kind, detector.model.description, seen.damaged, notes,
+        provenance or Provenance(), seen.decoder, seen.log,
     )  # fmt: skip
     target = output if output.name.endswith(".tar.gz") else output / archive_name(video)
-    labels = {summary.id: summary.label for summary in summaries}
-    if picture is not None:
-        draw_trajectories(video, table, labels, picture)
-    with _film(options, annotated) as film:
-        if film is not None:
-            write_annotated_video(video, table, labels, film, run.stop)
-        write_archive(target, content, film=film if options.save_video else None)
-    seconds = time.perf_counter() - began
-    counted = dict(Counter(labels.values()))
-    return TrackResult(
-        frames, len(summaries), len(table), seconds, frames / seconds, target, counted, notes,
-        info, detector.model.provider, annotated, picture, summaries,
-    )  # fmt: skip
+    pictures = Pictures(video, annotated, picture, options.save_video)
+    return conclude(content, target, pictures, stop, lambda: time.perf_counter() - began)
+
+
+def _detector(model: Detector | Path, options: TrackOptions) -> Detector:
+    if isinstance(model, Detector):
+        return model
+    return Detector(model, device=options.device, half=options.half)
 
 
 def _floor(options: TrackOptions, parameters: TrackerParameters) -> float:
@@ -120,17 +99,7 @@ def _floor(options: TrackOptions, parameters: TrackerParameters) -> float:
     return parameters.track_low if options.confidence is None else options.confidence
 
 
-@contextlib.contextmanager
-def _film(options: TrackOptions, annotated: Path | None) -> Iterator[Path | None]:
-    """Where to write the annotated video, if anyone wants it; a temporary file when only the archive does."""
-    if annotated is not None or not options.save_video:
-        yield annotated
-        return
-    with tempfile.TemporaryDirectory(prefix="shoal-film-") as folder:
-        yield Path(folder) / "annotated.mp4"
-
-
-class _Ticker:
+class Ticker:
     """Passes progress on about twice a second, so that a callback may be slow."""
 
     def __init__(self, progress: Progress | None) -> None:
@@ -144,34 +113,66 @@ class _Ticker:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """A video's description, what decoded it, its damaged packets, every detection, and the tracks."""
+
+    info: VideoInfo
+    decoder: str
+    damaged: int
+    log: DetectionLog
+    table: TrackTable
+
+
+@dataclass(frozen=True, slots=True)
 class _Run:
     """One pass over a video."""
 
     detector: Detector
     options: TrackOptions
     parameters: TrackerParameters
-    tick: _Ticker
+    tick: Ticker
     stop: Stop
 
-    def track(self, video: Path) -> tuple[VideoInfo, int, int, TrackTable]:
-        """The video's description, its frames, its damaged packets and the tracks; decoding runs ahead in a
-        thread."""
-        done = 0
-        with VideoReader(video) as reader, read_ahead(reader, FRAMES_AHEAD) as frames:
-            info = reader.info
-            tracking = tracking_pass(
-                self.parameters, info.fps, (info.width, info.height), online=self.options.online
-            )
-            camera = CameraMotion() if self.parameters.camera_motion else None
-            for frame in frames:
-                self._check(done)
-                found = self.detector.detect(frame.image, self.options)
-                motion = camera.measure(frame.image) if camera else None
-                tracking.add(found, motion)
-                done = frame.number
-                self.tick(done, info.expected_frames)
-            self.tick(done, done, last=True)
-            return info, done, reader.damaged, tracking.table()
+    def track(self, video: Path, decoders: int) -> _Seen:
+        """Decode and detect in two threads, associate in this one."""
+        decoding, info, log = self._decoding(video, decoders)
+        tracking = tracking_pass(
+            self.parameters, info.fps, (info.width, info.height), online=self.options.online
+        )
+        camera = CameraMotion() if self.parameters.camera_motion else None
+        with (
+            read_ahead(decoding, FRAMES_AHEAD) as prepared,
+            read_ahead(
+                self.detector.stream(prepared, decoding.letterbox, self.options), FRAMES_AHEAD
+            ) as found,
+        ):
+            self._check(0)
+            for frame, detections in found:
+                motion = camera.follow(*frame.thumbnail) if camera and frame.thumbnail else None
+                log.add(detections, motion)
+                tracking.add(detections, motion)
+                self.tick(len(log), info.expected_frames)
+                self._check(len(log))
+        self.tick(len(log), len(log), last=True)
+        log.about |= {"damaged": decoding.damaged, "decoder": decoding.decoder}
+        return _Seen(info, decoding.decoder, decoding.damaged, log, tracking.table())
+
+    def _decoding(self, video: Path, decoders: int) -> tuple[Decoding, VideoInfo, DetectionLog]:
+        model = self.detector.model
+        decoding = Decoding(
+            video, lambda frame: self.detector.letterbox(frame, self.options), decoders=decoders,
+            camera=self.parameters.camera_motion,
+            hardware=decoding_device(model.provider, self.detector.device),
+        )  # fmt: skip
+        info = decoding.info
+        about = {
+            "video": asdict(info) | {"rate": str(info.rate)},
+            "model": asdict(model.description),
+            "names": list(self.detector.names),
+            "arguments": self.options.text,
+            "floor": self.options.threshold,
+        }
+        return decoding, info, DetectionLog(about)
 
     def _check(self, done: int) -> None:
         if self.stop():

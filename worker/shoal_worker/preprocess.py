@@ -1,19 +1,19 @@
-"""Letterbox: a frame scaled into a model's input with its proportions kept, into buffers that are kept
-too."""
+"""From a frame to a network's input: the geometry, the scaled picture, and the tensor of a batch."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from shoal_worker.backend import Tensor
 from shoal_worker.frames import Floats, Image
 
 GREY = 114
 """The border's grey, as the YOLO exporters train with it."""
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def rectangle(frame: tuple[int, int], size: tuple[int, int], stride: int) -> tuple[int, int]:
@@ -27,43 +27,85 @@ def rectangle(frame: tuple[int, int], size: tuple[int, int], stride: int) -> tup
 
 
 class Letterbox:
-    """Turns frames of one size into tensors of one size. Not for two threads at once: it reuses its buffers.
+    """Fits frames of one size into pictures of one size, with their proportions kept, or stretched.
 
     Args:
         frame: (height, width) of the frames.
         size: (height, width) of the model's input.
-        input_type: float32 or float16 (scaled to 0..1), or uint8 (left as 0..255).
+        stretch: fill the input and give up the proportions.
     """
 
-    def __init__(self, frame: tuple[int, int], size: tuple[int, int], input_type: type[np.generic]) -> None:
+    def __init__(self, frame: tuple[int, int], size: tuple[int, int], *, stretch: bool = False) -> None:
         ratio = min(size[0] / frame[0], size[1] / frame[1])
-        self.frame = frame
-        self._inner = (max(1, round(frame[1] * ratio)), max(1, round(frame[0] * ratio)))
-        self._left, self._top = (size[1] - self._inner[0]) // 2, (size[0] - self._inner[1]) // 2
-        self._canvas: Image = np.full((*size, 3), GREY, np.uint8)
-        self._window = self._canvas[
-            self._top : self._top + self._inner[1], self._left : self._left + self._inner[0]
-        ]
-        self._tensor: npt.NDArray[Any] = np.zeros((1, 3, *size), input_type)
-        self._factor = None if input_type is np.uint8 else input_type(1 / 255)
+        self.frame, self.size = frame, size
+        kept = (max(1, round(frame[0] * ratio)), max(1, round(frame[1] * ratio)))
+        self.inner = size if stretch else kept
+        self._top, self._left = (size[0] - self.inner[0]) // 2, (size[1] - self.inner[1]) // 2
 
-    def __call__(self, image: Image) -> npt.NDArray[Any]:
-        """A frame (height, width, 3) uint8 RGB as a tensor (1, 3, height, width); overwritten by the next
-        call."""
-        cv2.resize(image, self._inner, dst=self._window, interpolation=cv2.INTER_LINEAR)
-        for channel in range(3):
-            plane = self._canvas[:, :, channel]
-            if self._factor is None:
-                np.copyto(self._tensor[0, channel], plane)
-            else:
-                np.multiply(plane, self._factor, out=self._tensor[0, channel])
-        return self._tensor
+    def __call__(self, image: Image) -> Image:
+        """A frame (height, width, 3) uint8 RGB as a new picture of the input's size."""
+        return self.bordered(cv2.resize(image, self.inner[::-1], interpolation=cv2.INTER_LINEAR))
+
+    def bordered(self, scaled: Image) -> Image:
+        """A picture of size ``inner`` with the grey border around it; the picture itself where there is
+        none."""
+        if self.inner == self.size:
+            return scaled
+        canvas: Image = np.full((*self.size, 3), GREY, np.uint8)
+        canvas[self._top : self._top + self.inner[0], self._left : self._left + self.inner[1]] = scaled
+        return canvas
 
     def restore(self, boxes: Floats) -> Floats:
         """Boxes (n, 4) left top right bottom of the input, in pixels of the frame and clipped to it."""
         height, width = self.frame
-        scale = np.array([width / self._inner[0], height / self._inner[1]] * 2, np.float32)
+        scale = np.array([width / self.inner[1], height / self.inner[0]] * 2, np.float32)
         shift = np.array([self._left, self._top] * 2, np.float32)
         limit = np.array([width, height] * 2, np.float32)
         restored: Floats = np.clip((boxes - shift) * scale, 0, limit)
         return restored
+
+
+class Batcher:
+    """Turns pictures into tensors (batch, 3, height, width), in a ring of buffers that are kept.
+
+    A tensor is overwritten ``slots`` calls later. Fewer pictures than ``batch`` leave the rest of it as it
+    was: the network always sees one shape.
+    """
+
+    def __init__(
+        self,
+        batch: int,
+        size: tuple[int, int],
+        input_type: type[np.generic],
+        slots: int,
+        *,
+        normalise: bool = False,
+    ) -> None:
+        self._ring = [np.zeros((batch, 3, *size), input_type) for _ in range(slots)]
+        self._next = 0
+        self._scales: list[tuple[float, float]] | None = None
+        if input_type is not np.uint8:
+            means, deviations = (IMAGENET_MEAN, IMAGENET_DEVIATION) if normalise else ((0.0,) * 3, (1.0,) * 3)
+            self._scales = [
+                (1 / (255 * deviation), -mean / deviation)
+                for mean, deviation in zip(means, deviations, strict=True)
+            ]
+
+    def __call__(self, pictures: Sequence[Image]) -> Tensor:
+        """The pictures (height, width, 3) uint8 RGB, as many as a batch or fewer."""
+        tensor = self._ring[self._next]
+        self._next = (self._next + 1) % len(self._ring)
+        for slot, picture in zip(tensor, pictures, strict=False):
+            self._fill(slot, picture)
+        return tensor
+
+    def _fill(self, slot: Tensor, picture: Image) -> None:
+        for channel in range(3):
+            plane = picture[:, :, channel]
+            if self._scales is None:
+                np.copyto(slot[channel], plane)
+                continue
+            factor, shift = (slot.dtype.type(number) for number in self._scales[channel])
+            np.multiply(plane, factor, out=slot[channel])
+            if shift:
+                slot[channel] += shift

@@ -69,6 +69,11 @@ def open_session(model: str, device: str | None = None, threads: int = 0) -> onn
     return session
 
 
+def has_gpu() -> bool:
+    """Whether this installation of ONNX Runtime can use a GPU at all."""
+    return _NAMES["cuda"] in onnxruntime.get_available_providers()
+
+
 def preferred_provider(device: str | None) -> str:
     """The provider that a session on ``device`` should run on; raises ModelError as ``choose_providers``
     does."""

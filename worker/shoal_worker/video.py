@@ -6,6 +6,7 @@ and a reader that trusts duration times frame rate numbers them wrongly.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,6 +17,7 @@ import numpy as np
 
 from shoal_worker.errors import VideoError
 from shoal_worker.frames import Image
+from shoal_worker.hardware import accelerator, decoder_name
 
 MAXIMUM_PIXELS = 8192 * 8192
 FALLBACK_RATE = Fraction(30)
@@ -71,14 +73,15 @@ class Frame:
 class VideoReader:
     """An open video. Iterate over it once; ``damaged`` then counts the packets that gave no frame.
 
-    A frame that the decoder gave up has no number: those after it move up by one.
+    A frame that the decoder gave up has no number: those after it move up by one. ``hardware`` is None for
+    the processor or a device of ``hardware.accelerator``; ``threads`` 0 leaves their number to the decoder.
 
     Raises:
         VideoError: no such file, not a video, no video stream, or no decoder for it.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        self._container = _open(path)
+    def __init__(self, path: Path, threads: int = 0, hardware: str | None = None) -> None:
+        self._container = open_container(path, hardware)
         if not self._container.streams.video:
             self._container.close()
             raise VideoError(f"{path.name} has no video stream: send a file with a picture track")
@@ -99,12 +102,35 @@ class VideoReader:
         self._container.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        for decoded in self._decoded():
-            self._shown += 1
+        for number, decoded in enumerate(self.decoded(), 1):
             image = decoded.to_ndarray(format="rgb24", width=self.info.width, height=self.info.height)
-            yield Frame(self._shown, decoded.pts, np.ascontiguousarray(image))
+            yield Frame(number, decoded.pts, np.ascontiguousarray(image))
+
+    def decoded(self) -> Iterator[av.VideoFrame]:
+        """The frames as the decoder answers them, in the order shown; raises VideoError where there is
+        none."""
+        for frame in self._decoded():
+            self._shown += 1
+            yield frame
         if self._shown == 0:
             raise VideoError(f"no frame of {self.info.name} can be decoded: the file is damaged or truncated")
+
+    def between(self, first: int | None, end: int | None) -> Iterator[av.VideoFrame]:
+        """The frames whose time stamps (in stream units) are at least ``first``, a keyframe's, and below
+        ``end``."""
+        if first is not None:
+            self._container.seek(first, stream=self._stream, backward=True)
+        for frame in self._decoded():
+            if frame.pts is None or (first is not None and frame.pts < first):
+                continue
+            if end is not None and frame.pts >= end:
+                return
+            yield frame
+
+    @property
+    def decoder(self) -> str:
+        """What decodes: the codec's name, and where."""
+        return decoder_name(self._stream.codec_context)
 
     @property
     def damaged(self) -> int:
@@ -138,11 +164,19 @@ def probe_video(path: Path) -> VideoInfo:
         return reader.info
 
 
-def _open(path: Path) -> av.container.InputContainer:
+def open_container(path: Path, hardware: str | None = None) -> av.container.InputContainer:
+    """The file as FFmpeg opens it, to be closed by the caller; raises VideoError.
+
+    Where the hardware does not come up (no card, no driver), the processor decodes.
+    """
     if not path.is_file():
         raise VideoError(f"there is no file {path}: check the path")
+    options, wanted = {"format_whitelist": ",".join(CONTAINERS)}, accelerator(hardware)
+    if wanted is not None:
+        with contextlib.suppress(av.error.FFmpegError, OSError, NotImplementedError):
+            return av.open(str(path), options=options, hwaccel=wanted)
     try:
-        return av.open(str(path), options={"format_whitelist": ",".join(CONTAINERS)})
+        return av.open(str(path), options=options)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoError(
             f"{path.name} is not a video that can be read ({error}): is the upload complete?"

@@ -19,9 +19,9 @@ from shoal_cli.registry import parse_metrics
 from typer.testing import CliRunner
 
 COMMANDS = [
-    [], ["deploy"], ["status"], ["delete"], ["events"], ["process"], ["results"], ["track"], ["demo"],
-    ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"], ["local"], ["local", "up"],
-    ["local", "down"],
+    [], ["deploy"], ["status"], ["delete"], ["events"], ["process"], ["results"], ["track"],
+    ["retrack"], ["demo"], ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"],
+    ["local"], ["local", "up"], ["local", "down"],
 ]  # fmt: skip
 
 

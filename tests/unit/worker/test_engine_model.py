@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from shoal_worker import Detector, TrackOptions
 from shoal_worker.errors import ModelError
-from shoal_worker.layouts import Layout, recognise_layout
+from shoal_worker.layouts import Layout, Output, recognise_layout
 from shoal_worker.model import load_model
 from shoal_worker.preprocess import Letterbox, rectangle
 from shoal_worker.providers import choose_providers
@@ -91,10 +91,14 @@ def test_a_gpu_that_did_not_come_up_and_a_late_device_are_noted(tmp_path):
         ((1, 300, 6), 1, {"shoal.layout": "yolov5"}, Layout.YOLOV5),
         ((1, 25200, 85), None, {}, Layout.YOLOV5),
         ((1, 84, 8400), None, {}, Layout.YOLOV8),
+        ((1, 300, 84), 80, {}, Layout.RTDETR),
+        ((1, 300, 84), 80, {"task": "detect", "head": "RTDETRDecoder"}, Layout.RTDETR),
+        ((1, 300, 6), 80, {"task": "detect", "head": "RTDETRDecoder"}, Layout.RTDETR_TOP),
+        ((1, 300, 6), 2, {"task": "detect"}, Layout.END_TO_END),
     ],
 )
 def test_metadata_then_shape_tell_the_layout(shape, classes, metadata, layout):
-    assert recognise_layout(shape, classes, metadata) is layout
+    assert recognise_layout([Output("output0", shape)], classes, metadata) is layout
 
 
 @pytest.mark.parametrize(
@@ -103,7 +107,7 @@ def test_metadata_then_shape_tell_the_layout(shape, classes, metadata, layout):
         ((1, 300, 6), 1, {}, "fits yolov5 and end2end"),
         ((1, 300, 6), None, {}, "fits yolov5 and end2end"),
         ((1, 8, 9), 4, {}, "fits yolov5 and yolov8"),
-        ((1, 300, 84), 80, {}, "fits no layout"),
+        ((1, 2000, 84), 80, {}, "fits no layout"),
         ((1, 1000), 1000, {}, r"is not \(1, a, b\)"),
         ((2, 84, 8400), 80, {}, r"is not \(1, a, b\)"),
         ((1, 116, 8400), 80, {"task": "segment"}, "task is segment"),
@@ -112,7 +116,7 @@ def test_metadata_then_shape_tell_the_layout(shape, classes, metadata, layout):
 )
 def test_an_ambiguous_or_unknown_layout_is_refused(shape, classes, metadata, says):
     with pytest.raises(ModelError, match=says):
-        recognise_layout(shape, classes, metadata)
+        recognise_layout([Output("output0", shape)], classes, metadata)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +182,7 @@ def test_a_model_inside_an_archive_is_used_and_nothing_is_written_outside(tmp_pa
         ("m.tar.gz", lambda path: _pack(path, {"readme.md": b"hello"}), "holds no .onnx file"),
         ("m.tar.gz", lambda path: _pack(path, {"m.onnx": b""}, tarfile.SYMTYPE), "holds no .onnx file"),
         ("m.tar.gz", lambda path: path.write_bytes(b"\x1f\x8b nonsense"), "cannot be unpacked"),
-        ("m.onnx", lambda path: path.write_bytes(b"nonsense"), "cannot load the model"),
+        ("m.onnx", lambda path: path.write_bytes(b"nonsense"), "no ONNX model"),
         ("m.bin", lambda path: path.write_bytes(b"x"), "is not a model"),
         ("m.onnx", lambda path: None, "there is no model"),
     ],
@@ -212,9 +216,9 @@ def test_the_letterbox_restores_what_it_scaled(frame):
     # Given a frame with one white block, scaled into a square input
     image = np.zeros((*frame, 3), np.uint8)
     image[frame[0] // 4 : frame[0] // 2, frame[1] // 4 : frame[1] // 2] = 255
-    letterbox = Letterbox(frame, (320, 320), np.float32)
+    letterbox = Letterbox(frame, (320, 320))
     # When the block is found in the tensor and restored
-    rows, columns = np.nonzero(letterbox(image)[0, 0] > 0.75)
+    rows, columns = np.nonzero(letterbox(image)[:, :, 0] > 191)
     box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
     restored = letterbox.restore(box)[0]
     # Then it is where it was, to one pixel of the input

@@ -10,6 +10,21 @@ from shoal_worker.layouts import Layout
 from shoal_worker.nms import MAXIMUM_CANDIDATES, read_output, suppress
 from shoal_worker.options import TrackOptions
 
+SIZE = (100, 200)
+_CENTRED, _SHARES = [50, 25, 20, 10], [0.25, 0.25, 0.1, 0.1]
+_LOGITS = [-9, float(np.log(9)), -9]
+_ONE = {
+    Layout.YOLOV5: [[[*_CENTRED, 0.9, 0, 1, 0]]],
+    Layout.YOLOV8: [[[value] for value in (*_CENTRED, 0, 0.9, 0)]],
+    Layout.END_TO_END: [[[40, 20, 60, 30, 0.9, 1]]],
+    Layout.RTDETR: [[[*_SHARES, 0, 0.9, 0]]],
+    Layout.RTDETR_TOP: [[[*_SHARES, 0.9, 1]]],
+    Layout.DETR: [[_SHARES], [_LOGITS]],
+    Layout.RFDETR: [[_SHARES], [[*_LOGITS, 9]]],
+}
+"""One object in each layout; RF-DETR's last logit is the background's."""
+_ONE = {layout: [np.array(part, np.float32) for part in parts] for layout, parts in _ONE.items()}
+
 
 def _scattered(seed: int, count: int) -> Detections:
     random = np.random.default_rng(seed)
@@ -70,17 +85,34 @@ def test_candidates_are_capped_before_suppression():
 
 def test_only_the_wanted_classes_are_kept():
     # Given an end-to-end output with classes 0, 1, 2
-    output = np.array([[[0, 0, 9, 9, 0.9, 0], [20, 0, 29, 9, 0.8, 1], [40, 0, 49, 9, 0.7, 2]]], np.float32)
+    output = np.array([[0, 0, 9, 9, 0.9, 0], [20, 0, 29, 9, 0.8, 1], [40, 0, 49, 9, 0.7, 2]], np.float32)
     # When classes 0 and 2 are asked for, Then 1 is gone
-    found = read_output(output, Layout.END_TO_END, TrackOptions(classes=(0, 2)))
+    found = read_output([output], Layout.END_TO_END, TrackOptions(classes=(0, 2)), SIZE)
     assert found.classes.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("layout", list(Layout))
 def test_no_detection_is_an_empty_result(layout):
-    shape = {Layout.YOLOV5: (1, 50, 8), Layout.YOLOV8: (1, 7, 50), Layout.END_TO_END: (1, 50, 6)}[layout]
-    found = read_output(np.zeros(shape, np.float32), layout, TrackOptions())
+    found = read_output([np.full_like(part, -9) for part in _ONE[layout]], layout, TrackOptions(), SIZE, 3)
     assert (len(found), found.boxes.shape, found.classes.dtype) == (0, (0, 4), np.int64)
+
+
+@pytest.mark.parametrize("layout", list(Layout))
+def test_every_layout_tells_of_the_same_object(layout):
+    # Given one object of class 1 at 40..60 x 20..30 of a 200x100 input, as each layout writes it
+    found = read_output(_ONE[layout], layout, TrackOptions(), SIZE, classes=3)
+    # When it is read, Then place, score and class are the same
+    assert found.boxes.tolist() == [pytest.approx([40, 20, 60, 30], abs=1e-3)]
+    assert (found.scores.tolist(), found.classes.tolist()) == ([pytest.approx(0.9, abs=1e-3)], [1])
+
+
+@pytest.mark.parametrize(("agnostic", "left"), [(False, 2), (True, 1)])
+def test_a_query_that_is_sure_of_two_classes_is_one_object_only_where_classes_do_not_matter(agnostic, left):
+    # Given a transformer's query with two likely classes
+    outputs = [np.float32([[0.25, 0.25, 0.1, 0.1]]), np.float32([[2, 3, -9]])]
+    # When it is read, with and without suppression across classes, Then the better one is always left
+    found = read_output(outputs, Layout.DETR, TrackOptions(agnostic_nms=agnostic), SIZE, 3)
+    assert (len(found), found.classes[0]) == (left, 1)
 
 
 @pytest.mark.parametrize("seed", range(4))

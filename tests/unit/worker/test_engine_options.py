@@ -42,7 +42,6 @@ def test_the_flags_of_the_seeds_are_understood(text, expected):
     ("text", "note"),
     [
         ("--save-conf", "always written"),
-        ("--half --conf-thres 0.3", "half=True"),
         ("--frobnicate 3 4 --conf-thres 0.3", "--frobnicate 3 4 is not known"),
         ("stray --conf-thres 0.3", "stray is not known"),
         ("; rm -rf / #", "is not known"),

@@ -1,10 +1,10 @@
-"""The engine as the service uses it: one model, one turn at it, the service's errors."""
+"""The engine as the service uses it: one model for queue and HTTP alike, and the service's errors."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +12,9 @@ from typing import Any
 
 from shoal.contracts.job import JobMessage
 
-from shoal_worker import Detections, Detector, Provenance, TrackOptions, parse_options, track_video
+from shoal_worker import Detector, Provenance, TrackOptions, parse_options, track_video
 from shoal_worker.config import TrackConfig, read_track_config
 from shoal_worker.errors import EngineError, ModelError, OptionsError, TrackConfigError, VideoError
-from shoal_worker.frames import Image
 from shoal_worker.service.errors import JobRejected, ModelUnavailable, Transient, VideoUnreadable
 from shoal_worker.service.gathering import Gathering, PixelBudget
 from shoal_worker.service.images import checked_size, decode_image
@@ -28,24 +27,6 @@ from shoal_worker.service.settings import WorkerSettings
 from shoal_worker.service.video_work import Tracked
 
 
-class SharedDetector(Detector):
-    """A detector that the queue and the HTTP face use in turn, frame by frame or batch by batch."""
-
-    def __init__(self, model: Path, device: str | None) -> None:
-        super().__init__(model, device=device)
-        self._turn = threading.Lock()
-
-    def detect(self, image: Image, options: TrackOptions | None = None) -> Detections:
-        """As :meth:`Detector.detect`; waits for its turn."""
-        with self._turn:
-            return super().detect(image, options)
-
-    def detect_many(self, images: Sequence[Image], options: TrackOptions) -> list[Detections]:
-        """What is in each of ``images``, all of one size, in one turn."""
-        with self._turn:
-            return [super(SharedDetector, self).detect(image, options) for image in images]
-
-
 def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings) -> SharedModel:
     """Load the model, the tracker's configuration and the default arguments: a fault shows at the start.
 
@@ -55,7 +36,7 @@ def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings)
     try:
         options = parse_options(settings.args)
         tracking = read_track_config(config) if config else TrackConfig()
-        detector = SharedDetector(path, options.device)
+        detector = Detector(path, device=options.device, half=options.half)
         gathering = Gathering(lambda images: detector.detect_many(images, options))
         return SharedModel(detector, tracking, options, settings, gathering)
     except (ModelError, OptionsError, TrackConfigError) as error:

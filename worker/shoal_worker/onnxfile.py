@@ -1,0 +1,293 @@
+"""What an ONNX file says of itself, read and verified before any runtime opens it.
+
+A graph is data, not code, but data that a runtime in C++ will trust: it may name other files, ask for
+terabytes, or call an operator that nobody reviewed. All of it is walked here: subgraphs, functions,
+attributes and initialisers. Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shoal_worker.errors import ModelError
+from shoal_worker.onnxoperators import OPERATORS
+from shoal_worker.protobuf import Malformed, Value, fields, int64s, integers, signed, text
+
+MAXIMUM_NODES = 50_000
+MAXIMUM_DEPTH = 8
+MAXIMUM_TENSOR = 2 * 1024**3
+MAXIMUM_FILLED = 1 << 28
+"""Elements that a constant shape may ask an operator to make: a gibibyte of floats."""
+_INT64 = 7
+_FILLING = {"ConstantOfShape", "Expand", "Tile"}
+_BITS = {
+    1: 32, 2: 8, 3: 8, 4: 16, 5: 16, 6: 32, 7: 64, 9: 8, 10: 16, 11: 64, 12: 32, 13: 64, 16: 16,
+    17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4,
+}  # fmt: skip
+"""TensorProto.DataType by its bits; strings (8) and complex numbers (14, 15) are not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """An input or output: its name, its element type by ONNX's number, and its sides (None: any)."""
+
+    name: str
+    element: int
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """What the file declares; ``operators`` are all that it uses, as ``domain:name`` or ``name``."""
+
+    metadata: dict[str, str]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    operators: frozenset[str]
+
+
+def verify_onnx(path: Path) -> OnnxFile:
+    """Walk the whole file and answer what it declares.
+
+    Raises:
+        ModelError: it is no ONNX graph, it names other files, a tensor or a shape is out of bounds, or an
+        operator
+            is not one that detectors use; the message says which.
+    """
+    with path.open("rb") as stream:
+        if path.stat().st_size == 0:
+            raise ModelError("the model is an empty file: export it again")
+        # Not closed by hand: the traceback of an error still holds views of it.
+        view = memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    try:
+        return _Walk().model(view)
+    except Malformed as error:
+        raise ModelError(f"the file is no ONNX model ({error}): export it again") from error
+
+
+class _Walk:
+    """One file's walk: what was seen so far."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+        self._operators: set[tuple[str, str]] = set()
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._filled: list[tuple[str, str]] = []
+
+    def model(self, view: memoryview) -> OnnxFile:
+        graphs, metadata, own = [], {}, set()
+        for number, value in fields(view):
+            if number == 7 and isinstance(value, memoryview):
+                graphs.append(value)
+            elif number == 14:
+                key, content = _pair(value)
+                metadata[key] = content
+            elif number == 25 and isinstance(value, memoryview):
+                own.add(self._function(value))
+        if len(graphs) != 1:
+            raise ModelError("the file is no ONNX model (it holds no graph): export it again")
+        inputs, outputs = self._graph(graphs[0], 0)
+        self._check_operators(own)
+        self._check_filled()
+        names = frozenset(f"{domain}:{name}" if domain else name for domain, name in self._operators)
+        return OnnxFile(metadata, inputs, outputs, names)
+
+    def _function(self, view: memoryview) -> tuple[str, str]:
+        name = domain = ""
+        for number, value in fields(view):
+            if number == 1:
+                name = text(value)
+            elif number == 10:
+                domain = text(value)
+            elif number == 7:
+                self._node(value, 1)
+            elif number == 11:
+                self._attribute(value, 1)
+        return domain, name
+
+    def _graph(self, view: Value, depth: int) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
+        if depth > MAXIMUM_DEPTH:
+            raise ModelError(f"the graph is nested more than {MAXIMUM_DEPTH} deep: export it again")
+        inputs, outputs, given = [], [], set()
+        for number, value in _message(view):
+            if number == 1:
+                self._node(value, depth)
+            elif number == 5:
+                given.add(self._tensor(value))
+            elif number == 15:
+                self._sparse(value)
+            elif number == 11:
+                inputs.append(_info(value))
+            elif number == 12:
+                outputs.append(_info(value))
+        return tuple(info for info in inputs if info.name not in given), tuple(outputs)
+
+    def _node(self, view: Value, depth: int) -> None:
+        self._nodes += 1
+        if self._nodes > MAXIMUM_NODES:
+            raise ModelError(f"the graph has more than {MAXIMUM_NODES} nodes: a detector has a few hundred")
+        name = domain = ""
+        inputs, outputs, tensor = [], [], ""
+        for number, value in _message(view):
+            if number == 1:
+                inputs.append(text(value))
+            elif number == 2:
+                outputs.append(text(value))
+            elif number == 4:
+                name = text(value)
+            elif number == 7:
+                domain = text(value)
+            elif number == 5:
+                tensor = self._attribute(value, depth) or tensor
+        self._operators.add((domain, name))
+        if name == "Constant" and outputs and tensor in self._shapes:
+            self._shapes[outputs[0]] = self._shapes[tensor]
+        if name in _FILLING and inputs:
+            self._filled.append((name, inputs[-1]))
+
+    def _attribute(self, view: Value, depth: int) -> str:
+        """The name under which the values of a tensor or a list of integers are remembered, or nothing."""
+        found, numbers = "", []
+        for number, value in _message(view):
+            if number in (5, 10):
+                found = self._tensor(value, anonymous=True)
+            elif number == 8:
+                numbers += integers(value)
+            elif number in (22, 23):
+                self._sparse(value)
+            elif number in (6, 11):
+                self._graph(value, depth + 1)
+        if numbers:
+            found = f"\0{self._nodes}"
+            self._shapes[found] = tuple(numbers)
+        return found
+
+    def _sparse(self, view: Value) -> None:
+        for number, value in _message(view):
+            if number in (1, 2):
+                self._tensor(value)
+            elif number == 3:
+                _elements(integers(value))
+
+    def _tensor(self, view: Value, *, anonymous: bool = False) -> str:
+        """Its name; its values are remembered where they are a short list of int64, as shapes are."""
+        tensor = _Tensor.read(view)
+        if tensor.kind not in _BITS:
+            raise ModelError(f"the tensor {tensor.name!r} has elements of type {tensor.kind}: use numbers")
+        length = -(-_elements(tensor.sides) * _BITS[tensor.kind] // 8)
+        if tensor.raw is not None and len(tensor.raw) != length:
+            raise ModelError(f"the tensor {tensor.name!r} says {length} bytes and holds {len(tensor.raw)}")
+        name = f"\0{self._nodes}" if anonymous else tensor.name
+        if tensor.kind == _INT64 and len(tensor.sides) <= 1:
+            self._shapes[name] = tuple(tensor.numbers) if tensor.raw is None else int64s(tensor.raw)
+        return name
+
+    def _check_operators(self, own: set[tuple[str, str]]) -> None:
+        unknown = sorted(
+            f"{domain}:{name}" if domain else name
+            for domain, name in self._operators
+            if (domain, name) not in own and name not in OPERATORS.get(domain, frozenset())
+        )
+        if unknown:
+            raise ModelError(
+                f"the model uses {', '.join(unknown[:5])}, which no detector that we read needs: "
+                "export it with standard operators, without pre- or post-processing of your own"
+            )
+
+    def _check_filled(self) -> None:
+        for operator, shape in self._filled:
+            sides = self._shapes.get(shape, ())
+            if math.prod(max(1, abs(side)) for side in sides) > MAXIMUM_FILLED:
+                raise ModelError(
+                    f"{operator} is asked for {'x'.join(map(str, sides))} elements: export it again"
+                )
+
+
+@dataclass(slots=True)
+class _Tensor:
+    """A TensorProto's head: ``raw`` is None where the numbers are in their own field."""
+
+    name: str = ""
+    kind: int = 0
+    sides: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    raw: memoryview | None = None
+
+    @classmethod
+    def read(cls, view: Value) -> _Tensor:
+        """Raises ModelError where the values lie in another file."""
+        tensor = cls()
+        for number, value in _message(view):
+            if number == 1:
+                tensor.sides += integers(value)
+            elif number == 2:
+                tensor.kind = _whole(value)
+            elif number == 7:
+                tensor.numbers += integers(value)
+            elif number == 8:
+                tensor.name = text(value)
+            elif number == 9 and isinstance(value, memoryview):
+                tensor.raw = value
+            elif number == 13 or (number == 14 and value):
+                raise ModelError("the model keeps weights in another file: export it as one file")
+        return tensor
+
+
+def _message(view: Value) -> Iterator[tuple[int, Value]]:
+    if not isinstance(view, memoryview):
+        raise Malformed("a message was expected")
+    return fields(view)
+
+
+def _whole(value: Value) -> int:
+    if not isinstance(value, int):
+        raise Malformed("a number was expected")
+    return signed(value)
+
+
+def _elements(sides: list[int]) -> int:
+    if any(side < 0 for side in sides) or len(sides) > 16 or math.prod(sides) > MAXIMUM_TENSOR:
+        raise ModelError(f"a tensor's sides are {sides[:16]}: the model is damaged, export it again")
+    return math.prod(sides)
+
+
+def _pair(view: Value) -> tuple[str, str]:
+    key = content = ""
+    for number, value in _message(view):
+        if number == 1:
+            key = text(value)
+        elif number == 2:
+            content = text(value)
+    return key, content
+
+
+def _info(view: Value) -> TensorInfo:
+    """ValueInfoProto {name 1, type 2 {tensor_type 1 {elem_type 1, shape 2 {dim 1 {dim_value 1}}}}}."""
+    name, element, sides = "", 0, []
+    for number, value in _message(view):
+        if number == 1:
+            name = text(value)
+        if number == 2:
+            for inner, content in _inside(value, 1):
+                if inner == 1:
+                    element = _whole(content)
+                if inner == 2:
+                    sides = [_side(side) for dimension, side in _message(content) if dimension == 1]
+    return TensorInfo(name, element, tuple(sides))
+
+
+def _inside(view: Value, wanted: int) -> Iterator[tuple[int, Value]]:
+    for number, value in _message(view):
+        if number == wanted:
+            yield from _message(value)
+
+
+def _side(view: Value) -> int | None:
+    for number, value in _message(view):
+        if number == 1:
+            return _whole(value)
+    return None

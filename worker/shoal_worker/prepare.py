@@ -1,0 +1,99 @@
+"""The decoding stage: from a file to small pictures in the order shown, which are all that later stages need.
+
+A full frame never leaves the decoder's thread: what waits in queues is the network's input and a thumbnail, a
+tenth of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import av
+
+from shoal_worker.frames import Image
+from shoal_worker.motion import thumbnail
+from shoal_worker.planes import luma, scaled_rgb
+from shoal_worker.preprocess import Letterbox
+from shoal_worker.spans import Plan, Span, in_order, plan_spans
+from shoal_worker.video import VideoInfo, VideoReader
+
+FRAMES_AHEAD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One frame on its way to the network: ``picture`` (height, width, 3) uint8 RGB of the input's size, and
+    where the camera is measured ``thumbnail``, grey, with its factor (see ``motion.thumbnail``)."""
+
+    picture: Image
+    thumbnail: tuple[Image, float] | None
+
+
+class Decoding:
+    """A video being decoded and scaled, by one decoder or by several side by side.
+
+    Args:
+        path: the file.
+        letterbox: from a frame's size to how it is fitted, asked once.
+        decoders: how many work on the file at once, where it can be cut.
+        camera: whether thumbnails are wanted.
+        hardware: see ``hardware.accelerator``.
+
+    Raises:
+        VideoError: the file cannot be decoded.
+    """
+
+    def __init__(
+        self, path: Path, letterbox: Callable[[tuple[int, int]], Letterbox], *, decoders: int = 1,
+        camera: bool = False, hardware: str | None = None,
+    ) -> None:  # fmt: skip
+        self._path, self._hardware, self._camera, self._decoders = path, hardware, camera, decoders
+        with VideoReader(path, hardware=hardware) as reader:
+            self.info: VideoInfo = reader.info
+        self._plan: Plan = plan_spans(path, decoders)
+        self._letterbox = letterbox((self.info.height, self.info.width))
+        self.frames = self.damaged = 0
+        self.decoder = self.info.codec
+
+    @property
+    def letterbox(self) -> Letterbox:
+        """How the frames are fitted into the input."""
+        return self._letterbox
+
+    def __iter__(self) -> Iterator[Prepared]:
+        """Every frame, in the order shown. ``frames`` counts them, and at the end ``damaged`` the packets
+        that gave none."""
+        if len(self._plan.spans) == 1:
+            yield from self._serial()
+        else:
+            yield from self._split()
+
+    def _serial(self) -> Iterator[Prepared]:
+        with VideoReader(self._path, hardware=self._hardware) as reader:
+            for frame in reader.decoded():
+                self.frames += 1
+                yield self._prepared(frame)
+            self.damaged, self.decoder = reader.damaged, reader.decoder
+
+    def _split(self) -> Iterator[Prepared]:
+        sources = [partial(self._span, span) for span in self._plan.spans]
+        for prepared in in_order(sources, self._decoders, FRAMES_AHEAD):
+            self.frames += 1
+            yield prepared
+        self.damaged = max(0, (self._plan.packets or 0) - self.frames)
+
+    def _span(self, span: Span) -> Iterator[Prepared]:
+        with VideoReader(self._path, 1, self._hardware) as reader:
+            for frame in reader.between(span.first, span.end):
+                yield self._prepared(frame)
+            self.decoder = f"{reader.decoder} x{self._decoders}"
+
+    def _prepared(self, frame: av.VideoFrame) -> Prepared:
+        picture = self._letterbox.bordered(scaled_rgb(frame, self._letterbox.inner))
+        if not self._camera:
+            return Prepared(picture, None)
+        grey = luma(frame)
+        return Prepared(picture, thumbnail(frame.to_ndarray(format="rgb24") if grey is None else grey))
