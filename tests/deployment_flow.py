@@ -17,6 +17,7 @@ from shoal_local.inventory import inventory
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 MAKING = ["load_balancer", "task_cluster", "auto_scaling_group", "ecs_service"]
+BY_HOST = {"routing": "host", "host_name": "benthic.models.example.org"}
 Payload = dict[str, Any]
 
 

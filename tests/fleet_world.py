@@ -42,6 +42,7 @@ class World:
         self.endpoint_url = endpoint_url
         self.clock = clock
         self.faults = Faults()
+        self.stand_ins: dict[int, int] = {}
         self.roles_asked: list[tuple[str, str]] = []
         self._clients = Clients(endpoint_url, KEYS)
         self._names = itertools.count()

@@ -1,4 +1,4 @@
-"""Makes the ECS service that keeps the workers running."""
+"""Makes the ECS service that keeps the workers running, its alarms and its dashboard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims a listener port and makes the target group and the listener of an endpoint."""
+"""Claims a port or a host name and makes the target group and the listener or the rule of an endpoint."""
 
 from __future__ import annotations
 

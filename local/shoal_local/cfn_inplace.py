@@ -54,4 +54,5 @@ IN_PLACE: dict[str, InPlace] = {
     "AWS::SQS::Queue": _through_moto,
     "AWS::SNS::Topic": _topic,
     "AWS::CloudWatch::Dashboard": _through_moto,
+    "AWS::ElasticLoadBalancingV2::Listener": _through_moto,
 }

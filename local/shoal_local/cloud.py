@@ -19,7 +19,8 @@ from shoal_local.mailbox import Mail, Mailbox
 from shoal_local.names import ACCOUNT, REGION, backend
 from shoal_local.server import Server
 
-WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
+BASE_DOMAIN = "shoal.localhost"
+"""Names below ``localhost`` lead to this machine (RFC 6761), in browsers and in curl."""
 # no registry holds it: the fleet runs the worker's own entry point for any image
 WORKER_IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:local"
 PROJECT = Path(__file__).resolve().parents[2]
@@ -185,12 +186,23 @@ class Cloud:
             StackFailed: with the reasons.
         """
         from shoal_local.lambda_runtime import prewarm_all
+        from shoal_local.network import make_certificate
 
-        local = {"ListenerPorts": str(self._ports), "WorkerImage": WORKER_IMAGE}
+        local = {
+            "ListenerPorts": str(self._ports),
+            "WorkerImage": WORKER_IMAGE,
+            "CertificateArn": make_certificate(BASE_DOMAIN),
+            "BaseDomain": BASE_DOMAIN,
+        }
         deployer = Deployer(self.client, self.stack_name, self._environment, local)
         self.outputs = deployer.deploy(template or self.template, parameters)
         prewarm_all(self._pool)
         return self.outputs
+
+    @property
+    def stand_ins(self) -> dict[int, int]:
+        """443 and 80 to the ports of this machine that answer in their place, without TLS."""
+        return self._ports.stand_ins()
 
     @property
     def api_url(self) -> str:
@@ -250,5 +262,6 @@ class Cloud:
             "stack": self.stack_name,
             "clock": self.clock.speed,
             "pid": os.getpid(),
+            "stand_ins": self.stand_ins,
             "outputs": self.outputs,
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 from shoal_local.names import backend
 from shoal_local.patches import contract
+from shoal_local.strict.elbv2_tags import exists
 
 contract("moto.elbv2.models", "ELBv2Backend.describe_tags", "self resource_arns")
 contract("moto.ec2.models.tags", "TagBackend.describe_tags", "self filters")
@@ -29,7 +30,8 @@ def tag_context(arn: str) -> Mapping[str, tuple[str, ...]]:
 
 def _tags(service: str, arn: str) -> dict[str, str]:
     if service == "elasticloadbalancing":
-        return dict(backend("elbv2").describe_tags([arn])[arn])
+        balancing = backend("elbv2")
+        return dict(balancing.describe_tags([arn])[arn]) if exists(balancing, arn) else {}
     if service == "ec2":
         found = backend("ec2").describe_tags({"resource-id": [arn.rsplit("/", 1)[-1]]})
         return {tag["key"]: tag["value"] for tag in found}

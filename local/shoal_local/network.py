@@ -1,4 +1,4 @@
-"""The VPC and subnets that ``env/*.json`` names, made in the account under those very ids.
+"""The VPC and subnets that ``env/*.json`` names, made in the account under those very ids; a certificate.
 
 On AWS a person puts the ids of their own network there; here the network comes to the ids, so that the same
 files deploy, also with the stock SAM CLI.
@@ -14,6 +14,10 @@ from shoal_local.names import REGION, backend
 from shoal_local.patches import contract
 
 _VPC_ID = contract("moto.ec2.models.vpcs", "random_vpc_id", "")
+contract(
+    "moto.acm.models", "AWSCertificateManagerBackend.request_certificate",
+    "self domain_name idempotency_token subject_alt_names tags cert_authority_arn cert_options",
+)  # fmt: skip
 _SUBNET_ID = contract("moto.ec2.models.subnets", "random_subnet_id", "")
 
 
@@ -45,3 +49,12 @@ def _make(vpc_id: str, subnet_ids: list[str]) -> None:
     finally:
         _VPC_ID.restore()
         _SUBNET_ID.restore()
+
+
+def make_certificate(domain: str) -> str:
+    """The ARN of an ACM certificate for everything below ``domain``; the same one when asked again."""
+    acm, name = backend("acm"), f"*.{domain}"
+    for bundle in acm.list_certificates([], {}):
+        if bundle.common_name == name:
+            return str(bundle.arn)
+    return str(acm.request_certificate(name, idempotency_token=None, subject_alt_names=[], tags=[]))

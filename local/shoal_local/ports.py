@@ -9,6 +9,8 @@ from shoal_local.names import HOST
 
 _FIRST = 5001
 _COUNT = 50
+_PRIVILEGED = (443, 80)
+_BLOCK = _COUNT + len(_PRIVILEGED)
 _LAST = 32_000
 
 
@@ -19,7 +21,7 @@ class NoPorts(LocalCloudError):
 
 
 class PortBlock:
-    """Fifty neighbouring ports that no other cloud on this machine takes.
+    """Fifty neighbouring ports that no other cloud on this machine takes, and two in place of 443 and 80.
 
     The port behind the block is held open as its flag: two clouds that start at once never share a block.
     """
@@ -31,21 +33,25 @@ class PortBlock:
     def __str__(self) -> str:
         return f"{self.first}-{self.last}"
 
+    def stand_ins(self) -> dict[int, int]:
+        """What answers in place of the ports that only root may listen on, and that other clouds want too."""
+        return {port: self.last + 1 + n for n, port in enumerate(_PRIVILEGED)}
+
     def stop(self) -> None:
         """Give the block back."""
         self._flag.close()
 
 
 def _take() -> tuple[socket.socket, int]:
-    for first in range(_FIRST, _LAST, _COUNT + 1):
+    for first in range(_FIRST, _LAST, _BLOCK + 1):
         flag = socket.socket()
         try:
-            flag.bind((HOST, first + _COUNT))
+            flag.bind((HOST, first + _BLOCK))
             flag.listen(1)
         except OSError:
             flag.close()
             continue
-        if all(_is_free(port) for port in range(first, first + _COUNT)):
+        if all(_is_free(port) for port in range(first, first + _BLOCK)):
             return flag, first
         flag.close()
     raise NoPorts(f"no {_COUNT} neighbouring ports are free on {HOST}: stop what listens there")

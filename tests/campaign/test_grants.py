@@ -130,7 +130,7 @@ def _end(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
 
 def _fail(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     house.cloud.faults.set(fall, "crash")
-    final = house.deploy(fall)
+    final = house.deploy(fall, routing="host")
     if final["status"] != "FAILED":
         yield f"it is {final['status']}: {final['reason']}"
 

@@ -126,6 +126,35 @@ def test_the_endpoint_refuses_after_the_deletion(life: dict[str, Any]) -> None:
         requests.get(f"{life['ready']['endpoint']}/health", timeout=5)
 
 
+def test_an_endpoint_with_a_host_name_shares_the_https_listener(house: Any, registered: int) -> None:
+    # Given
+    before, port = house.account(), house.cloud.stand_ins
+    host = {"Host": "kelp.shoal.localhost"}
+    secure, plain = (f"http://127.0.0.1:{port[number]}/health" for number in (443, 80))
+    # When
+    ready = house.deploy("kelp", serves=["endpoint"], routing="host", model_version=registered)
+    # Then
+    assert (ready["status"], ready["endpoint"]) == ("READY", "https://kelp.shoal.localhost")
+    assert requests.get(secure, headers=host, timeout=10).status_code == 200
+    assert requests.get(secure, headers={"Host": "eel.shoal.localhost"}, timeout=10).status_code == 404
+    led = requests.get(plain, headers=host, timeout=10, allow_redirects=False)
+    assert (led.status_code, led.headers["Location"]) == (
+        301,
+        f"http://kelp.shoal.localhost:{port[443]}/health",
+    )
+    with pytest.raises(ApiProblem, match="belongs to kelp"):
+        house.api.deploy(
+            {"name": "eel", "registered_model": "drifters", "serves": ["endpoint"], "routing": "host",
+             "host_name": "kelp.shoal.localhost"}
+        )  # fmt: skip
+    # When
+    deleted = house.delete("kelp")
+    # Then
+    assert deleted["status"] == "DELETED"
+    assert house.account() == before
+    assert requests.get(secure, headers=host, timeout=10).status_code == 404
+
+
 def test_a_service_that_never_becomes_stable_is_rolled_back(house: Any, registered: int) -> None:
     # Given
     before = house.account()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from fleet_world import eventually, get
-from shoal_local.balancer.proxy import Listener
+from shoal_local.balancer.proxy import Door, Listener
 from shoal_local.balancer.routing import Rule, Table, Target
 from shoal_local.fleet.cloud import free_port, free_port_block
 
@@ -55,7 +55,8 @@ class Front:
 @pytest.fixture
 def front(worker: int) -> Iterator[Front]:
     front = Front(free_port(), worker)
-    listener = Listener(front.port, front.table)
+    door = Door(front.port, front.port)
+    listener = Listener(door, front.table)
     yield front
     listener.close()
     assert get(f"http://127.0.0.1:{front.port}/")[0] == 0
@@ -137,7 +138,7 @@ def test_a_head_request_has_no_body(front: Front) -> None:
 
 def test_a_busy_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        Listener(taken.getsockname()[1], Table)
+        Listener(Door(taken.getsockname()[1], 80), Table)
 
 
 def test_a_block_of_ports_is_free() -> None:

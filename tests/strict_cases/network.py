@@ -5,6 +5,8 @@ from __future__ import annotations
 from strict_cases.case import Case
 from strict_world import Account
 
+GONE = "arn:aws:elasticloadbalancing:us-west-2:123456789012:listener/app/pond/1/2"
+
 
 def many_listeners(a: Account) -> None:
     a.arn = a.balancer()
@@ -13,11 +15,24 @@ def many_listeners(a: Account) -> None:
         a.listener(a.arn, a.target, port)
 
 
+def one_rule(a: Account) -> None:
+    a.target = a.group()
+    a.arn = a.listener(a.balancer(), a.target)
+    a.rule(a.arn, a.target, 2)
+
+
 def many_rules(a: Account) -> None:
     a.target = a.group()
     a.arn = a.listener(a.balancer(), a.target)
     for priority in range(1, 4):
         a.rule(a.arn, a.target, priority)
+
+
+def many_groups(a: Account) -> None:
+    a.target = a.group("four")
+    a.arn = a.balancer()
+    listeners = [a.listener(a.arn, a.group("one"), 1), a.listener(a.arn, a.group("two"), 2)]
+    a.rule(listeners[0], a.group("three"))
 
 
 LISTENERS = [
@@ -41,6 +56,40 @@ LISTENERS = [
         "TargetGroupAssociationLimit",
         lambda a: a.listener(a.balancer("other"), a.target),
         lambda a: a.__dict__.update(target=a.attached()),
+    ),
+    Case(
+        "certificate_exists",
+        "CertificateNotFound",
+        lambda a: a.listener(
+            a.balancer(),
+            a.group(),
+            Protocol="HTTPS",
+            Certificates=[{"CertificateArn": "arn:aws:iam::123456789012:server-certificate/none"}],
+        ),
+    ),
+    Case(
+        "groups_of_a_balancer_are_limited",
+        "TooManyUniqueTargetGroupsPerLoadBalancer",
+        lambda a: a.listener(a.arn, a.target, 4),
+        many_groups,
+    ),
+    Case(
+        "rule_priority_is_in_range",
+        "ValidationError",
+        lambda a: a.rule(a.listener(a.balancer(), a.group()), a.group("two"), 50_001),
+    ),
+    Case(
+        "rule_priority_is_in_range",
+        "PriorityInUse",
+        lambda a: a.rule(a.arn, a.target, 2),
+        one_rule,
+        stock_agrees=True,
+    ),
+    Case("tagged_things_exist", "ListenerNotFound", lambda a: a.elbv2.describe_tags(ResourceArns=[GONE])),
+    Case(
+        "tagged_things_exist",
+        "ValidationError",
+        lambda a: a.elbv2.describe_tags(ResourceArns=[a.group(f"g{n}") for n in range(21)]),
     ),
     Case("rules_are_limited", "TooManyRules", lambda a: a.rule(a.arn, a.target, 4), many_rules),
     Case("deleted_rule_exists", "RuleNotFound", lambda a: a.elbv2.delete_rule(RuleArn="arn:none")),

@@ -22,7 +22,8 @@ _RETRYABLE = frozenset(
 )  # fmt: skip
 _LIMITS = frozenset(
     {
-        "LimitExceeded", "LimitExceededException", "TooManyListeners", "TooManyTargetGroups", "TooManyTags",
+        "LimitExceeded", "LimitExceededException", "TooManyListeners", "TooManyRules", "TooManyTargetGroups",
+        "TooManyTags", "LimitExceededFault",
         "TooManyUniqueTargetGroupsPerLoadBalancer", "TargetGroupAssociationLimit", "InstanceLimitExceeded",
         "VcpuLimitExceeded",
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from shoal_local.balancer.checker import Checker
-from shoal_local.balancer.proxy import Listener
+from shoal_local.balancer.proxy import Door, Listener
 from shoal_local.balancer.routing import Rule, Table, Target
 from shoal_local.fleet.simtime import SimTime
 from shoal_local.fleet.targets import ADDRESSES
@@ -27,11 +28,15 @@ CREATE = contract(
 
 
 class Balancer:
-    """``problems`` tells which listeners do not answer on this machine, and why."""
+    """``problems`` tells which listeners do not answer on this machine, and why.
 
-    def __init__(self, time: SimTime) -> None:
+    ``stand_ins``: ports of load balancers to the ports of this machine that answer in their place.
+    """
+
+    def __init__(self, time: SimTime, stand_ins: Mapping[int, int] | None = None) -> None:
         self.problems: dict[str, str] = {}
         self._time = time
+        self._stand_ins = dict(stand_ins or {})
         self._checker = Checker(time)
         self._open: dict[str, Listener] = {}
         self._tables: dict[str, Table] = {}
@@ -91,11 +96,12 @@ class Balancer:
 
     def _listen(self, arn: str, port: int, protocol: str) -> None:
         silent = f"the {protocol} listener on port {port} does not answer here"
-        if protocol != "HTTP":
-            self._problem(arn, f"{silent}: only HTTP is simulated")
+        if protocol not in {"HTTP", "HTTPS"}:
+            self._problem(arn, f"{silent}: only HTTP is simulated, and HTTPS without its TLS")
             return
+        door = Door(self._stand_ins.get(port, port), port, protocol.lower(), self._stand_ins)
         try:
-            self._open[arn] = Listener(port, lambda: self._tables.get(arn, Table()))
+            self._open[arn] = Listener(door, lambda: self._tables.get(arn, Table()))
         except PermissionError:
             # only root may listen below 1024; nothing is wrong, for endpoints have ports of their own
             self._problem(arn, silent, logging.INFO)

@@ -7,7 +7,8 @@ import itertools
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,24 +31,38 @@ _TITLES = {
 }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Door:
+    """Where a listener answers: on ``local`` of this machine, in place of ``port`` of the load balancer.
+
+    ``scheme`` is what its clients believe to speak. There is no TLS here: a redirect leads to plain HTTP, and
+    by ``stand_ins`` to where the other port really answers.
+    """
+
+    local: int
+    port: int
+    scheme: str = "http"
+    stand_ins: Mapping[int, int] = field(default_factory=dict)
+
+
 class Listener:
-    """Listens on ``port`` until :meth:`close`; ``table`` gives the rules and targets of this moment.
+    """Listens at ``door`` until :meth:`close`; ``table`` gives the rules and targets of this moment.
 
     Raises:
         OSError: the port cannot be bound on this machine.
     """
 
-    def __init__(self, port: int, table: Callable[[], Table]) -> None:
+    def __init__(self, door: Door, table: Callable[[], Table]) -> None:
         handler = type(
             "BoundHandler",
             (_Handler,),
-            {"port": port, "table": staticmethod(table), "turns": itertools.count()},
+            {"door": door, "table": staticmethod(table), "turns": itertools.count()},
         )
-        self._server = _Server((HOST, port), handler)
+        self._server = _Server((HOST, door.local), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
-            name=f"shoal-listener-{port}",
+            name=f"shoal-listener-{door.port}",
             daemon=True,
         )
         self._thread.start()
@@ -71,7 +86,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = _IDLE_SECONDS
-    port: int
+    door: Door
     table: Callable[[], Table]
     turns: Iterator[int]
 
@@ -136,8 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
         client = self.client_address[0]
         earlier = self.headers.get("X-Forwarded-For")
         connection.putheader("X-Forwarded-For", f"{earlier}, {client}" if earlier else client)
-        connection.putheader("X-Forwarded-Proto", "http")
-        connection.putheader("X-Forwarded-Port", str(self.port))
+        connection.putheader("X-Forwarded-Proto", self.door.scheme)
+        connection.putheader("X-Forwarded-Port", str(self.door.port))
         connection.putheader("X-Amzn-Trace-Id", f"Root=1-{uuid.uuid4().hex[:8]}-{uuid.uuid4().hex[:24]}")
         if chunked:
             connection.putheader("Transfer-Encoding", "chunked")
@@ -193,16 +208,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _redirect(self, config: dict[str, Any], host: str, path: str, query: str) -> None:
         """ELBv2 API RedirectActionConfig: #{host} and the like stand for the request's own."""
         given = {
-            "protocol": "http",
+            "protocol": self.door.scheme,
             "host": host,
-            "port": str(self.port),
+            "port": str(self.door.port),
             "path": path.lstrip("/"),
             "query": query,
         }
         parts = {name: str(config.get(name.title()) or f"#{{{name}}}") for name in given}
         for name, value in given.items():
             parts = {key: text.replace(f"#{{{name}}}", value) for key, text in parts.items()}
-        where = f"{parts['protocol'].lower()}://{parts['host']}:{parts['port']}/{parts['path'].lstrip('/')}"
+        port = self.door.stand_ins.get(int(parts["port"]), parts["port"])
+        where = f"http://{parts['host']}:{port}/{parts['path'].lstrip('/')}"
         where += f"?{parts['query']}" if parts["query"] else ""
         self._reply(
             301 if config.get("StatusCode") == "HTTP_301" else 302, "", "text/html", {"Location": where}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from shoal_local.clock import Clock
@@ -17,6 +18,10 @@ class CloudFace(Protocol):
     endpoint_url: str
     clock: Clock
     faults: Faults
+
+    @property
+    def stand_ins(self) -> Mapping[int, int]:
+        """Ports of load balancers to the ports of this machine that answer in their place."""
 
     def client(self, service: str) -> Any:
         """A boto3 client with the administrator's rights."""

@@ -47,7 +47,7 @@ class Fleet:
         self._tasks = Tasks(cloud, self._agent, self._time, self._times, self.faults, self.folder, entrypoint)
         self._scheduler = Scheduler(self._tasks, self._time, self._times, self.faults)
         self._instances = Instances(cloud, self._time, self._times, self._scheduler.lost)
-        self.balancer = Balancer(self._time)
+        self.balancer = Balancer(self._time, cloud.stand_ins)
         self._thread = threading.Thread(target=self._run, name="shoal-fleet", daemon=True)
 
     @property

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from shoal_local.strict import (  # noqa: F401  importing a module registers its rules
     autoscaling,
+    cloudwatch,
     compute,
     data,
     ecs_capacity,
@@ -21,6 +22,8 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     ecs_services,
     elbv2_groups,
     elbv2_listeners,
+    elbv2_rules,
+    elbv2_tags,
     elbv2_targets,
     messages,
 )

@@ -1,16 +1,17 @@
-"""ALB listeners and rules: one per port, idempotent with the same settings, quotas."""
+"""ALB listeners: one per port, idempotent with the same settings, quotas."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
+from shoal_local.patches import contract
 from shoal_local.strict.engine import Call, after, before, refused
 
+contract("moto.elbv2.models", "ELBv2Backend._certificate_exists", "self certificate_arn")
+
 MAXIMUM_LISTENERS = 50
-MAXIMUM_RULES = 100
-"""Quotas of one Application Load Balancer (ELB guide, "Quotas for your Application Load Balancers"),
-defaults apart."""
+"""Quota of one Application Load Balancer (ELB guide, "Quotas for your Application Load Balancers")."""
 
 
 def group_arns(actions: list[dict[str, Any]]) -> set[str]:
@@ -31,7 +32,8 @@ def _balancer(call: Call, arn: str) -> Any:
     return balancer
 
 
-def _balancer_of_listener(call: Call, listener_arn: str) -> Any:
+def balancer_of_listener(call: Call, listener_arn: str) -> Any:
+    """The load balancer a listener belongs to; ListenerNotFound without one."""
     balancers = call.backend("elbv2").load_balancers.values()
     balancer = next((b for b in balancers if listener_arn in b.listeners), None)
     if balancer is None:
@@ -39,7 +41,8 @@ def _balancer_of_listener(call: Call, listener_arn: str) -> Any:
     return balancer
 
 
-def _check_groups(call: Call, actions: list[dict[str, Any]], balancer_arn: str) -> None:
+def check_groups(call: Call, actions: list[dict[str, Any]], balancer_arn: str) -> None:
+    """Every target group exists and belongs to no other load balancer."""
     for arn in group_arns(actions):
         group = call.backend("elbv2").target_groups.get(arn)
         if group is None:
@@ -67,6 +70,15 @@ def https_needs_a_certificate(call: Call) -> None:
     protocol is HTTPS or TLS.\""""
     if call.get("Protocol") in ("HTTPS", "TLS") and len(call.get("Certificates", [])) != 1:
         raise refused("ValidationError", "A certificate must be specified for HTTPS listeners")
+
+
+@before("elbv2", "CreateListener")
+def certificate_exists(call: Call) -> None:
+    """ELBv2 API CreateListener: CertificateNotFound; of ACM in the same region, or of IAM."""
+    for certificate in call.get("Certificates", []):
+        arn = str(certificate.get("CertificateArn", ""))
+        if not call.backend("elbv2")._certificate_exists(arn):
+            raise refused("CertificateNotFound", f"Certificate ARN '{arn}' is not valid")
 
 
 @before("elbv2", "CreateListener")
@@ -99,7 +111,7 @@ def _settings(call: Call) -> dict[str, Any]:
 def listener_groups_belong_to_it(call: Call) -> None:
     """ELBv2 API CreateListener: TargetGroupNotFound; TargetGroupAssociationLimit, one load balancer per
     target group."""
-    _check_groups(call, call.get("DefaultActions", []), call.get("LoadBalancerArn"))
+    check_groups(call, call.get("DefaultActions", []), call.get("LoadBalancerArn"))
     call.response.shoal_settings = _settings(call)
 
 
@@ -107,29 +119,6 @@ def listener_groups_belong_to_it(call: Call) -> None:
 def listener_remembers_its_settings(call: Call, result: Any) -> None:
     """ELBv2 API CreateListener, "idempotent"; see :func:`one_listener_per_port`."""
     result.result["Listeners"][0].shoal_request = call.response.shoal_settings
-
-
-@before("elbv2", "CreateRule")
-def rules_are_limited(call: Call) -> None:
-    """ELBv2 API CreateRule: TooManyRules at 100 per load balancer without the defaults; ListenerNotFound;
-    TargetGroupAssociationLimit."""
-    balancer = _balancer_of_listener(call, call.get("ListenerArn"))
-    _check_groups(call, call.get("Actions", []), balancer.arn)
-    used = sum(len(listener.rules) - 1 for listener in balancer.listeners.values())
-    if used >= MAXIMUM_RULES:
-        raise refused("TooManyRules", f"The maximum number of rules ({MAXIMUM_RULES}) has been reached")
-
-
-@before("elbv2", "DeleteRule")
-def deleted_rule_exists(call: Call) -> None:
-    """ELBv2 API DeleteRule: RuleNotFound; the default rule goes with its listener (OperationNotPermitted)."""
-    listeners = [it for b in call.backend("elbv2").load_balancers.values() for it in b.listeners.values()]
-    rules = [rule for listener in listeners for rule in listener.rules.values()]
-    found = next((rule for rule in rules if rule.arn == call.get("RuleArn")), None)
-    if found is None:
-        raise refused("RuleNotFound", f"One or more rules not found: {call.get('RuleArn')}")
-    if found.is_default:
-        raise refused("OperationNotPermitted", "Default rule cannot be deleted")
 
 
 @before("elbv2", "DeleteLoadBalancer")

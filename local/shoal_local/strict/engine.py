@@ -19,6 +19,7 @@ are one."""
 RESPONSES = {
     "application-autoscaling": "moto.applicationautoscaling.responses.ApplicationAutoScalingResponse",
     "autoscaling": "moto.autoscaling.responses.AutoScalingResponse",
+    "cloudwatch": "moto.cloudwatch.responses.CloudWatchResponse",
     "dynamodb": "moto.dynamodb.responses.DynamoHandler",
     "ec2-launch-templates": "moto.ec2.responses.launch_templates.LaunchTemplates",
     "ec2-security-groups": "moto.ec2.responses.security_groups.SecurityGroups",

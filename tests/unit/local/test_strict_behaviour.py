@@ -11,14 +11,15 @@ from shoal_local import strict
 from shoal_local.balancer import balancer
 from shoal_local.fleet import launching
 from shoal_local.patches import Contract
-from shoal_local.strict import elbv2_listeners, fields, slow
+from shoal_local.strict import elbv2_listeners, elbv2_rules, fields, slow
 from shoal_local.strict.engine import RULES, Rule, operation_contract
 from strict_behaviours import BEHAVIOURS, SHOWN, Behaviour
 from strict_cases.all import CASES
 from strict_world import Account, code_of
 
 CITATION = re.compile(
-    r"^(ECS|ELBv2|EC2|Auto Scaling|SQS|SES|DynamoDB|Step Functions|Application Auto Scaling) (API|guide)\b"
+    r"^(ECS|ELBv2|EC2|Auto Scaling|SQS|SES|DynamoDB|Step Functions|Application Auto Scaling|CloudWatch) "
+    r"(API|guide)\b"
 )
 
 
@@ -49,7 +50,8 @@ def test_moto_has_the_operation(service: str, operation: str) -> None:
 
 
 def test_quotas_are_those_of_an_application_load_balancer() -> None:
-    assert (elbv2_listeners.MAXIMUM_LISTENERS, elbv2_listeners.MAXIMUM_RULES) == (50, 100)
+    assert elbv2_listeners.MAXIMUM_LISTENERS == 50
+    assert (elbv2_rules.MAXIMUM_RULES, elbv2_rules.MAXIMUM_GROUPS) == (100, 100)
 
 
 def test_a_hold_keeps_a_passing_state(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,8 @@ def rules() -> Iterator[None]:
 def small_quotas(monkeypatch: pytest.MonkeyPatch) -> None:
     """AWS's are 50 and 100; :mod:`test_strict_behaviour` looks at the numbers."""
     monkeypatch.setattr("shoal_local.strict.elbv2_listeners.MAXIMUM_LISTENERS", 3)
-    monkeypatch.setattr("shoal_local.strict.elbv2_listeners.MAXIMUM_RULES", 3)
+    monkeypatch.setattr("shoal_local.strict.elbv2_rules.MAXIMUM_RULES", 3)
+    monkeypatch.setattr("shoal_local.strict.elbv2_rules.MAXIMUM_GROUPS", 3)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -12,6 +12,8 @@ from shoal.aws import client
 from shoal.settings import settings
 
 REGION = "us-west-2"
+_CERTIFICATE = "arn:aws:iam::123456789012:server-certificate/shoal"
+"""Of IAM: making one of ACM costs moto a key pair."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,6 +74,13 @@ def _furnish() -> dict[str, str]:
     balancer = client("elbv2").create_load_balancer(
         Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
     )["LoadBalancers"][0]
+    https = client("elbv2").create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTPS",
+        Port=443,
+        Certificates=[{"CertificateArn": _CERTIFICATE}],
+        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )
     _make_table()
     roles = "arn:aws:iam::123456789012:role"
     return {
@@ -84,6 +93,8 @@ def _furnish() -> dict[str, str]:
         "LOAD_BALANCER_ARN": balancer["LoadBalancerArn"],
         "LOAD_BALANCER_DNS_NAME": balancer["DNSName"],
         "PORT_RANGE": "5001-5003",
+        "HTTPS_LISTENER_ARN": https["Listeners"][0]["ListenerArn"],
+        "ALARM_TOPIC_ARN": "arn:aws:sns:us-west-2:123456789012:alarms",
         "TASK_ROLE_ARN": f"{roles}/task",
         "EXECUTION_ROLE_ARN": f"{roles}/execution",
         "INSTANCE_PROFILE_ARN": _instance_profile(),

@@ -13,15 +13,33 @@ from shoal.resources import BY_KIND, KINDS
 from shoal.resources.kind import Answer, Context, Entry, ResourceKind
 from shoal_local import strict
 
+IN_THE_CLUSTER = [
+    "log_group",
+    "dead_letter_queue",
+    "queue",
+    "cluster",
+    "task_definition",
+    "launch_template",
+    "auto_scaling_group",
+    "capacity_provider",
+    "cluster_capacity",
+]
+BY_HOST = {"host_claim", "host_rule"}
 NEEDS = {
     "listener": ["listener_port", "target_group"],
+    "host_rule": ["host_claim", "target_group"],
     "queue": ["dead_letter_queue"],
     "task_definition": ["log_group", "dead_letter_queue", "queue"],
     "launch_template": ["cluster"],
     "auto_scaling_group": ["cluster", "launch_template"],
     "capacity_provider": ["cluster", "launch_template", "auto_scaling_group"],
     "cluster_capacity": ["cluster", "launch_template", "auto_scaling_group", "capacity_provider"],
-    "service": [kind.kind for kind in KINDS if kind.kind != "service"],
+    "service": ["target_group", "listener", *IN_THE_CLUSTER],
+    "dead_letter_alarm": ["dead_letter_queue"],
+    "oldest_video_alarm": ["dead_letter_queue", "queue"],
+    "stalled_queue_alarm": ["target_group", "listener", *IN_THE_CLUSTER, "service"],
+    "unhealthy_endpoint_alarm": ["target_group"],
+    "dashboard": ["target_group", "listener", *IN_THE_CLUSTER, "service"],
 }
 """What must be made before each kind can be."""
 
@@ -34,7 +52,7 @@ def strict_account(account: dict[str, str]) -> Iterator[None]:
 
 def made_before(kind: str) -> Context:
     """A claimed deployment with everything made that ``kind`` needs."""
-    spec = flow.spec_of("queue,endpoint")
+    spec = flow.spec_of("queue,endpoint", **(flow.BY_HOST if kind in BY_HOST else {}))
     taken = store.claim(spec, "tests")
     made: dict[str, Entry] = {}
     context = Context("dev", spec.name, spec, taken.revision, taken.generation, made)

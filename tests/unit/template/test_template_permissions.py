@@ -107,7 +107,12 @@ def test_sam_adds_no_policy_of_aws(translated: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    ["ec2:DeleteLaunchTemplate", "ec2:TerminateInstances", "elasticloadbalancing:DeleteListener"],
+    [
+        "ec2:DeleteLaunchTemplate",
+        "ec2:TerminateInstances",
+        "elasticloadbalancing:DeleteListener",
+        "elasticloadbalancing:DeleteRule",
+    ],
 )
 def test_what_has_no_name_of_ours_goes_by_its_tag(translated: dict[str, Any], action: str) -> None:
     found = [s for _, s in statements(translated) if action in listed(s["Action"])]
@@ -115,7 +120,7 @@ def test_what_has_no_name_of_ours_goes_by_its_tag(translated: dict[str, Any], ac
     assert "aws:ResourceTag/shoal:environment" in found[0]["Condition"]["StringEquals"]
 
 
-@pytest.mark.parametrize("service", ["sqs", "ecs", "logs", "autoscaling"])
+@pytest.mark.parametrize("service", ["sqs", "ecs", "logs", "autoscaling", "cloudwatch"])
 def test_names_are_scoped_to_the_environment(translated: dict[str, Any], service: str) -> None:
     # Given every ARN that is written out for this service
     resources = [

@@ -10,6 +10,7 @@ from shoal.api.gate import Answer, Request
 from shoal.api.model import Accepted, DeploymentPage, Description, Resource, Summary
 from shoal.api.model_source import resolve
 from shoal.api.pages import limit_of, position_of, token_for
+from shoal.api.routing import routed
 from shoal.api.seed_bodies import MlopsDelete
 from shoal.api.specification import NAME_PATTERN, config_of, read_specification
 from shoal.api.validate import validated
@@ -30,7 +31,8 @@ def deploy(request: Request) -> Answer:
         raise MalformedRequest("send the specification as the body, see docs/deployments.md")
     spec, adjustments = read_specification(request.body)
     spec, noted = resolve(spec)
-    claim = deployments.claim(spec, request.actor, [*adjustments, *noted])
+    spec, named = routed(spec)
+    claim = deployments.claim(spec, request.actor, [*adjustments, *noted, *named])
     deployment = deployments.get(spec.name)
     if claim.created or deployment.execution_arn is None:
         executions.start("deploy", deployment)

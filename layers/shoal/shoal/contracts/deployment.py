@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, EmailStr, Field, model_validator
 
-from shoal.contracts.names import DeploymentName, ModelName, S3Uri
+from shoal.contracts.names import DeploymentName, HostName, ModelName, S3Uri
 
 MINIMUM_ROOT_VOLUME_GIB = 30
 """The ECS GPU AMI's root snapshot; EC2 refuses a smaller volume."""
 
 Serves = Literal["queue", "endpoint"]
 Compute = Literal["ec2-gpu", "fargate-cpu"]
+Routing = Literal["port", "host"]
 
 
 def _either(*names: str) -> AliasChoices:
@@ -28,6 +29,11 @@ class DeploymentSpec(BaseModel):
     comment: str = Field("", max_length=500, validation_alias=_either("comment", "Comment"))
     serves: tuple[Serves, ...] = ("queue",)
     compute: Compute = "ec2-gpu"
+    routing: Routing = Field(
+        "port",
+        description="of an endpoint: a listener of its own, or a host name on the shared HTTPS listener",
+    )
+    host_name: HostName | None = Field(None, description="for routing: host; left out: NAME.BaseDomain")
 
     model_location: S3Uri | None = None
     registered_model: ModelName | None = None
@@ -55,6 +61,7 @@ class DeploymentSpec(BaseModel):
         2.0, gt=0, le=11.5, validation_alias=_either("timeout_hours", "TimeoutHours")
     )
     notify: tuple[EmailStr, ...] = Field((), max_length=10)
+    dashboard: bool = True
 
     @model_validator(mode="after")
     def _has_a_model(self) -> DeploymentSpec:
@@ -64,9 +71,27 @@ class DeploymentSpec(BaseModel):
             raise ValueError("model_location or registered_model: name the model to deploy")
         return self
 
+    @model_validator(mode="after")
+    def _routes_an_endpoint(self) -> DeploymentSpec:
+        if self.routing == "host" and not self.has_endpoint:
+            raise ValueError("routing: host is for an endpoint: add endpoint to serves")
+        if self.host_name and self.routing != "host":
+            raise ValueError("host_name: needs routing: host")
+        return self
+
     @property
     def has_endpoint(self) -> bool:
         return "endpoint" in self.serves
+
+    @property
+    def has_port(self) -> bool:
+        """Whether its endpoint has a listener of its own."""
+        return self.has_endpoint and self.routing == "port"
+
+    @property
+    def has_host(self) -> bool:
+        """Whether its endpoint shares the HTTPS listener."""
+        return self.has_endpoint and self.routing == "host"
 
     @property
     def has_queue(self) -> bool:

@@ -17,6 +17,12 @@ S3Uri = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 """A registered model's name."""
 
+HostName = Annotated[
+    str,
+    Field(max_length=128, pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]$"),
+]
+"""A full DNS name in lower case, as a load balancer's host condition takes it (at most 128 characters)."""
+
 _DIGEST_LENGTH = 6
 
 

@@ -75,4 +75,6 @@ def _facts(payload: StatusInput) -> dict[str, str | None]:
     if "listener" in made:
         host = settings().need("load_balancer_dns_name")
         facts["endpoint"] = f"http://{host}:{made['listener'].extra['port']}"
+    if "host_rule" in made:
+        facts["endpoint"] = f"https://{made['host_rule'].extra['host']}"
     return facts

@@ -11,7 +11,7 @@ from shoal.contracts.status import DeploymentStatus, LedgerState
 from shoal.deployments import ledger, store
 from shoal.deployments.model import Deployment
 from shoal.errors import Conflict, ShoalError
-from shoal.resources import BY_KIND
+from shoal.resources import ALARMS, BY_KIND
 from shoal.resources.kind import Context, Entry, ResourceKind, Scope
 from shoal.settings import settings
 from shoal.telemetry import logger
@@ -19,10 +19,10 @@ from shoal.telemetry import logger
 MakingStep = Literal["load_balancer", "task_cluster", "auto_scaling_group", "ecs_service"]
 
 STEPS: dict[MakingStep, tuple[str, ...]] = {
-    "load_balancer": ("listener_port", "target_group", "listener"),
+    "load_balancer": ("listener_port", "host_claim", "target_group", "listener", "host_rule"),
     "task_cluster": ("log_group", "dead_letter_queue", "queue", "cluster", "task_definition"),
     "auto_scaling_group": ("launch_template", "auto_scaling_group", "capacity_provider", "cluster_capacity"),
-    "ecs_service": ("service",),
+    "ecs_service": ("service", *(alarm.kind for alarm in ALARMS), "dashboard"),
 }
 """Which kinds each step makes, in order."""
 

@@ -1,9 +1,18 @@
 """One module per kind of AWS resource: how it is made, observed and unmade stand side by side."""
 
+from shoal.resources.alarms import (
+    DeadLetterAlarm,
+    OldestVideoAlarm,
+    StalledQueueAlarm,
+    UnhealthyEndpointAlarm,
+)
 from shoal.resources.auto_scaling_group import AutoScalingGroup
 from shoal.resources.capacity_provider import CapacityProvider
 from shoal.resources.cluster import Cluster
 from shoal.resources.cluster_capacity import ClusterCapacity
+from shoal.resources.dashboard import Dashboard
+from shoal.resources.host_claim import HostClaim
+from shoal.resources.host_rule import HostRule
 from shoal.resources.kind import ResourceKind
 from shoal.resources.launch_template import LaunchTemplate
 from shoal.resources.listener import Listener
@@ -14,10 +23,19 @@ from shoal.resources.service import Service
 from shoal.resources.target_group import TargetGroup
 from shoal.resources.task_definition import TaskDefinition
 
+ALARMS: tuple[ResourceKind, ...] = (
+    DeadLetterAlarm(),
+    OldestVideoAlarm(),
+    StalledQueueAlarm(),
+    UnhealthyEndpointAlarm(),
+)
+
 KINDS: tuple[ResourceKind, ...] = (
     ListenerPort(),
+    HostClaim(),
     TargetGroup(),
     Listener(),
+    HostRule(),
     LogGroup(),
     DeadLetterQueue(),
     Queue(),
@@ -28,6 +46,8 @@ KINDS: tuple[ResourceKind, ...] = (
     CapacityProvider(),
     ClusterCapacity(),
     Service(),
+    *ALARMS,
+    Dashboard(),
 )
 """Every kind, in the order of making."""
 

@@ -54,8 +54,12 @@ class Scope:
 
     def owns(self, tags: Mapping[str, str]) -> bool:
         """Whether the tags say that this deployment made it."""
-        ours = {MANAGED_BY_TAG: OWNER, ENVIRONMENT_TAG: self.environment, DEPLOYMENT_TAG: self.deployment}
-        return all(tags.get(key) == value for key, value in ours.items())
+        return all(tags.get(key) == value for key, value in own_tags(self).items())
+
+
+def own_tags(scope: Scope) -> dict[str, str]:
+    """What says that a deployment made something."""
+    return {MANAGED_BY_TAG: OWNER, ENVIRONMENT_TAG: scope.environment, DEPLOYMENT_TAG: scope.deployment}
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,7 @@ class Context(Scope):
     made: Mapping[str, Entry] = field(default_factory=dict)
 
     def tags(self) -> dict[str, str]:
-        return {
-            MANAGED_BY_TAG: OWNER,
-            ENVIRONMENT_TAG: self.environment,
-            DEPLOYMENT_TAG: self.deployment,
-            REVISION_TAG: str(self.revision),
-        }
+        return own_tags(self) | {REVISION_TAG: str(self.revision)}
 
     def arn(self, kind: str) -> str:
         """The ARN of something made by an earlier step.

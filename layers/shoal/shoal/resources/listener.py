@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from shoal.aws import client, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.errors import NoCapacity
-from shoal.resources import ports
-from shoal.resources.kind import GONE, Answer, Context, Entry, Found, Made, Scope, plain_tags, upper_tags
+from shoal.resources import balancer, ports
+from shoal.resources.kind import Answer, Context, Entry, Found, Made, Scope, upper_tags
 from shoal.settings import settings
 
-_ABSENT = frozenset({"ListenerNotFound"})
 _TAKEN = frozenset({"DuplicateListener"})
-_TAGS_A_CALL = 20
-"""DescribeTags takes at most 20 resources."""
 
 
 class Listener:
@@ -25,7 +20,7 @@ class Listener:
     blocked_by = ()
 
     def applies(self, spec: DeploymentSpec) -> bool:
-        return spec.has_endpoint
+        return spec.has_port
 
     def name(self, scope: Scope) -> str:
         return scope.name()
@@ -46,23 +41,25 @@ class Listener:
 
     def observe(self, scope: Scope) -> Found | None:
         """Listeners have no name: ours is the one whose tags name this deployment."""
-        listeners = {one["ListenerArn"]: one for one in _listeners()}
-        arns = sorted(listeners)
-        for start in range(0, len(arns), _TAGS_A_CALL):
-            for tagged in _tags(arns[start : start + _TAGS_A_CALL]):
-                tags, arn = plain_tags(tagged["Tags"]), tagged["ResourceArn"]
-                if scope.owns(tags):
-                    return Found(arn, tags, {"port": str(listeners[arn]["Port"])})
-        return None
+        present = {one["ListenerArn"]: one for one in balancer.listeners()}
+        ours = balancer.owned(scope, list(present))
+        if ours is None:
+            return None
+        arn, tags = ours
+        return Found(arn, tags, {"port": str(present[arn]["Port"])})
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:  # noqa: ARG002
-        with domain_errors(f"delete the listener of {entry.name}", absent=_ABSENT):
-            client("elbv2").delete_listener(ListenerArn=entry.arn)
-        return GONE
+        elb, arn = client("elbv2"), entry.arn
+        return balancer.unmake(
+            entry,
+            delete=lambda: elb.delete_listener(ListenerArn=arn),
+            exists=lambda: elb.describe_listeners(ListenerArns=[arn]),
+        )
 
     def _create(self, context: Context, port: int) -> Made | None:
         """The listener, or None where somebody else's holds the port (an identical one is answered again)."""
-        with domain_errors(f"make the listener on port {port}", absent=_TAKEN):
+        doing = f"make the listener on port {port}"
+        with domain_errors(doing, absent=_TAKEN), balancer.within_limits(_limits()):
             answer = client("elbv2").create_listener(
                 LoadBalancerArn=settings().need("load_balancer_arn"),
                 Protocol="HTTP",
@@ -75,14 +72,9 @@ class Listener:
         return Made(found.arn, found.extra) if found else None
 
 
-def _listeners() -> list[dict[str, Any]]:
-    balancer = settings().need("load_balancer_arn")
-    with domain_errors("list the listeners"):
-        pages = client("elbv2").get_paginator("describe_listeners").paginate(LoadBalancerArn=balancer)
-        return [listener for page in pages for listener in page["Listeners"]]
-
-
-def _tags(arns: list[str]) -> list[dict[str, Any]]:
-    with domain_errors("read the tags of the listeners", absent=_ABSENT):
-        return list(client("elbv2").describe_tags(ResourceArns=arns)["TagDescriptions"])
-    return []
+def _limits() -> dict[str, str]:
+    full = (
+        "the load balancer holds as many listeners as AWS allows (50 unless raised): "
+        f"{balancer.other_routing()}, delete a deployment, or ask AWS for more"
+    )
+    return {"TooManyListeners": full, **balancer.TARGET_GROUP_LIMITS}

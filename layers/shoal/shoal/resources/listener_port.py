@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.resources import ports
-from shoal.resources.kind import (
-    DEPLOYMENT_TAG,
-    ENVIRONMENT_TAG,
-    GONE,
-    MANAGED_BY_TAG,
-    OWNER,
-    Answer,
-    Context,
-    Entry,
-    Found,
-    Made,
-    Scope,
-)
+from shoal.resources.kind import GONE, Answer, Context, Entry, Found, Made, Scope, own_tags
 
 
 class ListenerPort:
@@ -27,7 +15,7 @@ class ListenerPort:
     blocked_by = ("listener",)
 
     def applies(self, spec: DeploymentSpec) -> bool:
-        return spec.has_endpoint
+        return spec.has_port
 
     def name(self, scope: Scope) -> str:
         return scope.name()
@@ -38,8 +26,7 @@ class ListenerPort:
 
     def observe(self, scope: Scope) -> Found | None:
         held = ports.owned(scope.deployment)
-        tags = {MANAGED_BY_TAG: OWNER, ENVIRONMENT_TAG: scope.environment, DEPLOYMENT_TAG: scope.deployment}
-        return Found(str(held[0]), tags) if held else None
+        return Found(str(held[0]), own_tags(scope)) if held else None
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:  # noqa: ARG002
         for port in ports.owned(scope.deployment):

@@ -1,18 +1,19 @@
-"""Listener ports, claimed by a conditional write before a listener is made.
+"""Listener ports, claimed before a listener is made (see :mod:`shoal.resources.claims`).
 
-``PORT#<load balancer arn>`` / ``<port>`` holds its owner, or ``foreign`` (a listener that is not ours).
-Two claims can never hold one port; a port whose owner is gone is free again.
+A port is ``foreign`` while a listener that is not ours holds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
-from shoal import table
 from shoal.errors import NoCapacity
+from shoal.resources import balancer
+from shoal.resources.claims import FOREIGN, Claims
 from shoal.settings import settings
 
-FOREIGN = "foreign"
+_PORTS = Claims("PORT")
 
 
 def owned(deployment: str) -> list[int]:
@@ -31,43 +32,35 @@ def claim(deployment: str, generation: int) -> int:
     held = sorted(port for port, owner in owners.items() if owner == deployment)
     if held:
         return held[0]
-    for port in settings().ports():
-        if port not in owners and _take(port, deployment, generation):
+    for port in itertools.chain(_free(owners), _abandoned(owners)):
+        if _PORTS.take(str(port), deployment, generation):
             return port
     raise NoCapacity(_exhausted(owners))
 
 
 def mark_foreign(port: int, deployment: str, generation: int) -> None:
     """Give up a port because somebody else's listener holds it."""
-    item = _key(port) | {"owner": FOREIGN, "found_by": deployment, "found_at": table.now()}
-    table.write_fenced(deployment, generation, {"Put": {"Item": item}})
+    _PORTS.mark_foreign(str(port), deployment, generation)
 
 
 def release(port: int, deployment: str) -> None:
     """Free a port, unless somebody else holds it by now."""
-    condition = {
-        "ConditionExpression": "attribute_not_exists(pk) OR #owner = :owner",
-        "ExpressionAttributeNames": {"#owner": "owner"},
-        "ExpressionAttributeValues": {":owner": deployment},
-    }
-    try:
-        table.write({"Delete": {"Key": _key(port), **condition}})
-    except table.ConditionFailed:
-        return
+    _PORTS.release(str(port), deployment)
 
 
 def _owners() -> dict[int, str]:
-    return {int(item["sk"]): str(item["owner"]) for item in table.query(_partition())}
+    return {int(port): owner for port, owner in _PORTS.owners().items()}
 
 
-def _take(port: int, deployment: str, generation: int) -> bool:
-    item = _key(port) | {"owner": deployment, "claimed_at": table.now()}
-    put = {"Put": {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
-    try:
-        table.write_fenced(deployment, generation, put)
-    except table.ConditionFailed:
-        return False
-    return True
+def _free(owners: Mapping[int, str]) -> Iterator[int]:
+    return (port for port in settings().ports() if port not in owners)
+
+
+def _abandoned(owners: Mapping[int, str]) -> Iterator[int]:
+    """Ports marked foreign whose listener is gone; AWS is asked only when nothing else is free."""
+    marked = [port for port in settings().ports() if owners.get(port) == FOREIGN]
+    present = {int(listener["Port"]) for listener in balancer.listeners()} if marked else set()
+    yield from (port for port in marked if port not in present)
 
 
 def _exhausted(owners: Mapping[int, str]) -> str:
@@ -75,13 +68,5 @@ def _exhausted(owners: Mapping[int, str]) -> str:
     foreign = sorted(port for port in ports if owners.get(port) == FOREIGN)
     return (
         f"every port of {ports.start}-{ports.stop - 1} is taken ({len(foreign)} by foreign listeners: "
-        f"{foreign}): delete a deployment, or widen ListenerPorts"
+        f"{foreign}): {balancer.other_routing()}, delete a deployment, or widen ListenerPorts"
     )
-
-
-def _partition() -> str:
-    return f"PORT#{settings().need('load_balancer_arn')}"
-
-
-def _key(port: int) -> table.Item:
-    return {"pk": _partition(), "sk": str(port)}

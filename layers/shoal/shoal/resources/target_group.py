@@ -6,6 +6,7 @@ from typing import Any
 
 from shoal.aws import client, code_of, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
+from shoal.resources import balancer
 from shoal.resources.kind import (
     GONE,
     Answer,
@@ -15,7 +16,6 @@ from shoal.resources.kind import (
     Made,
     Scope,
     make_or_adopt,
-    plain_tags,
     upper_tags,
     waiting,
 )
@@ -31,7 +31,7 @@ _ABSENT = frozenset({"TargetGroupNotFound"})
 class TargetGroup:
     kind = "target_group"
     order = 20
-    blocked_by = ("service", "listener")
+    blocked_by = ("service", "listener", "host_rule")
 
     def applies(self, spec: DeploymentSpec) -> bool:
         return spec.has_endpoint
@@ -50,7 +50,10 @@ class TargetGroup:
         groups: list[dict[str, Any]] = []
         with domain_errors("look for the target group", absent=_ABSENT):
             groups = client("elbv2").describe_target_groups(Names=[self.name(scope)])["TargetGroups"]
-        return Found(groups[0]["TargetGroupArn"], tags_of(groups[0]["TargetGroupArn"])) if groups else None
+        if not groups:
+            return None
+        arn = groups[0]["TargetGroupArn"]
+        return Found(arn, balancer.tags_of([arn]).get(arn, {}))
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:  # noqa: ARG002
         from botocore.exceptions import ClientError
@@ -66,31 +69,24 @@ class TargetGroup:
 
     def _create(self, context: Context) -> Made:
         awsvpc = context.spec.compute == "fargate-cpu"
-        answer = client("elbv2").create_target_group(
-            Name=self.name(context),
-            Protocol="HTTP",
-            Port=80,  # only a default: every target registers with its own port
-            VpcId=settings().need("vpc_id"),
-            TargetType="ip" if awsvpc else "instance",
-            HealthCheckProtocol="HTTP",
-            HealthCheckPort="traffic-port",
-            HealthCheckPath="/health",
-            HealthCheckIntervalSeconds=10,
-            HealthCheckTimeoutSeconds=5,
-            HealthyThresholdCount=2,
-            UnhealthyThresholdCount=3,
-            Matcher={"HttpCode": "200"},
-            Tags=upper_tags(context.tags()),
-        )
+        with balancer.within_limits(balancer.TARGET_GROUP_LIMITS):
+            answer = client("elbv2").create_target_group(
+                Name=self.name(context),
+                Protocol="HTTP",
+                Port=80,  # only a default: every target registers with its own port
+                VpcId=settings().need("vpc_id"),
+                TargetType="ip" if awsvpc else "instance",
+                HealthCheckProtocol="HTTP",
+                HealthCheckPort="traffic-port",
+                HealthCheckPath="/health",
+                HealthCheckIntervalSeconds=10,
+                HealthCheckTimeoutSeconds=5,
+                HealthyThresholdCount=2,
+                UnhealthyThresholdCount=3,
+                Matcher={"HttpCode": "200"},
+                Tags=upper_tags(context.tags()),
+            )
         return Made(answer["TargetGroups"][0]["TargetGroupArn"])
-
-
-def tags_of(arn: str) -> dict[str, str]:
-    """The tags of one load balancing resource; none where it is gone meanwhile."""
-    absent = frozenset({"TargetGroupNotFound", "ListenerNotFound"})
-    with domain_errors(f"read the tags of {arn}", absent=absent):
-        return plain_tags(client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"])
-    return {}
 
 
 def _attributes() -> list[dict[str, str]]:
