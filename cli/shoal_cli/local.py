@@ -46,6 +46,8 @@ def up(
     console.print(
         f"AWS endpoint  {state['endpoint_url']}\nREST API      {state['api_url']}\nlog           {LOG_FILE}"
     )
+    for port, local in state["stand_ins"].items():
+        console.print(f"port {port:<8} 127.0.0.1:{local}, without TLS")
     console.print("stop it with `shoal local down`; its state lives in memory and goes with it")
 
 

@@ -128,6 +128,38 @@ def test_a_redirect_keeps_what_it_does_not_name(front: Front) -> None:
     assert (answer.status, answer.getheader("Location")) == (301, "http://127.0.0.1:8443/a/b?c=d")
 
 
+@pytest.fixture
+def doors(worker: int) -> Iterator[tuple[Front, Front]]:
+    """An HTTPS listener on 443 and one on 80 that leads to it, both on ports that anybody may listen on."""
+    stand_ins = {443: free_port(), 80: free_port()}
+    secure, plain = Front(stand_ins[443], worker), Front(stand_ins[80], worker)
+    redirect = {"Protocol": "HTTPS", "Port": "443", "StatusCode": "HTTP_301"}
+    plain.action = {"Type": "redirect", "RedirectConfig": redirect}
+    listeners = [
+        Listener(Door(stand_ins[443], 443, "https", stand_ins), secure.table),
+        Listener(Door(stand_ins[80], 80, "http", stand_ins), plain.table),
+    ]
+    yield secure, plain
+    for listener in listeners:
+        listener.close()
+
+
+def test_port_80_leads_to_what_answers_for_443(doors: tuple[Front, Front]) -> None:
+    # Given
+    secure, plain = doors
+    host = {"Host": "reef.shoal.localhost"}
+    # When
+    answer = plain.request(path="/headers?a=1", headers=host)
+    # Then
+    where = f"http://reef.shoal.localhost:{secure.port}/headers?a=1"
+    assert (answer.status, answer.getheader("Location")) == (301, where)
+    # When
+    seen = json.loads(secure.request(path="/headers", headers=host).read())
+    # Then: the worker believes in the TLS that is not there
+    assert (seen["X-Forwarded-Proto"], seen["X-Forwarded-Port"]) == ("https", "443")
+    assert seen["Host"] == "reef.shoal.localhost"
+
+
 def test_a_head_request_has_no_body(front: Front) -> None:
     front.action = {
         "Type": "fixed-response",

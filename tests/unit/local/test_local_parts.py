@@ -131,7 +131,10 @@ def test_two_blocks_of_ports_never_meet() -> None:
     # Given
     first, second = PortBlock(), PortBlock()
     # Then
-    assert first.last < second.first or second.last < first.first
+    taken = [{*range(one.first, one.last + 1), *one.stand_ins().values()} for one in (first, second)]
+    assert [len(ports) for ports in taken] == [52, 52]
+    assert taken[0] & taken[1] == set()
+    assert set(first.stand_ins()) == {443, 80}
     first.stop()
     second.stop()
 

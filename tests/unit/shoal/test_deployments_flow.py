@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import deployment_flow as flow
 import pytest
@@ -13,7 +14,13 @@ from shoal.errors import Conflict, ShoalError, StaleWriter
 from shoal.resources.kind import Entry
 from shoal_local import strict
 
-SHAPES = [("queue", "ec2-gpu"), ("endpoint", "ec2-gpu"), ("queue,endpoint", "fargate-cpu")]
+SHAPES: list[tuple[str, str, dict[str, Any]]] = [
+    ("queue", "ec2-gpu", {}),
+    ("endpoint", "ec2-gpu", {}),
+    ("queue,endpoint", "fargate-cpu", {}),
+    ("queue,endpoint", "ec2-gpu", flow.BY_HOST),
+    ("queue", "fargate-cpu", {"dashboard": False}),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -22,17 +29,23 @@ def strict_account(account: dict[str, str]) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize(("serves", "compute"), SHAPES)
-def test_what_is_deployed_is_removed_without_a_trace(serves: str, compute: str) -> None:
+@pytest.mark.parametrize(("serves", "compute", "more"), SHAPES)
+def test_what_is_deployed_is_removed_without_a_trace(serves: str, compute: str, more: dict[str, Any]) -> None:
     # Given
-    before, spec = flow.resources(), flow.spec_of(serves, compute)
+    before, spec = flow.resources(), flow.spec_of(serves, compute, **more)
     payload = flow.begin(spec)
     # When
     flow.make(spec, payload)
     # Then
     made = {entry.kind: entry for entry in ledger.entries("benthic")}
     assert all(entry.state == "CREATED" and entry.arn for entry in made.values())
-    assert ("listener" in made, "queue" in made) == (spec.has_endpoint, spec.has_queue)
+    assert ("target_group" in made, "queue" in made) == (spec.has_endpoint, spec.has_queue)
+    assert ("listener" in made, "host_rule" in made) == (spec.has_port, spec.has_host)
+    assert ("dead_letter_alarm" in made, "unhealthy_endpoint_alarm" in made) == (
+        spec.has_queue,
+        spec.has_endpoint,
+    )
+    assert ("dashboard" in made) is spec.dashboard
     assert ("auto_scaling_group" in made) == (compute == "ec2-gpu")
     assert flow.resources() > before
     # When
@@ -65,6 +78,8 @@ def test_every_step_twice_makes_one_thing() -> None:
         ("RegisterTaskDefinition", "lost"),
         ("CreateAutoScalingGroup", "lost"),
         ("CreateService", "lost"),
+        ("PutMetricAlarm", "lost"),
+        ("PutDashboard", "lost"),
     ],
 )
 def test_a_fault_anywhere_is_rolled_back(operation: str, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +132,8 @@ ORDER = [
     ("DeleteService", "DeleteQueue"),  # a draining worker still reads it
     ("DeleteListener", "DeleteTargetGroup"),
     ("DeleteAutoScalingGroup", "DeleteCluster"),
+    ("DeleteDashboards", "DeleteService"),
+    ("DeleteAlarms", "DeleteService"),  # none rings over what is being taken away
 ]
 
 

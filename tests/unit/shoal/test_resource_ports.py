@@ -29,6 +29,16 @@ def claimed(name: str) -> int:
     return ports.claim(name, store.claim(flow.spec_of("endpoint", name=name), "tests").generation)
 
 
+def context_of(name: str) -> Context:
+    """A claimed deployment with its target group."""
+    spec = flow.spec_of("endpoint", name=name)
+    made: dict[str, Entry] = {}
+    context = Context("dev", name, spec, 1, store.claim(spec, "tests").generation, made)
+    arn = BY_KIND["target_group"].make(context).arn
+    made["target_group"] = Entry(kind="target_group", order=20, name=name, revision=1, arn=arn)
+    return context
+
+
 def foreign_listener(port: int) -> str:
     answer = client("elbv2").create_listener(
         LoadBalancerArn=settings().load_balancer_arn,
@@ -45,8 +55,41 @@ def test_each_deployment_gets_a_port_of_its_own() -> None:
         taken = list(pool.map(claimed, NAMES[:3]))
     # Then
     assert sorted(taken) == [5001, 5002, 5003]
-    with pytest.raises(NoCapacity, match="delete a deployment, or widen ListenerPorts"):
+    with pytest.raises(NoCapacity, match=r"routing: host.*delete a deployment, or widen ListenerPorts"):
         claimed(NAMES[3])
+
+
+def test_a_foreign_mark_ends_with_its_listener() -> None:
+    # Given: every port was found foreign, and one listener has gone since
+    generation = store.claim(flow.spec_of("endpoint", name="abc"), "tests").generation
+    for port in (5001, 5002, 5003):
+        foreign_listener(port)
+        ports.mark_foreign(port, "abc", generation)
+    with pytest.raises(NoCapacity, match="3 by foreign listeners"):
+        claimed("abc")
+    present = client("elbv2").describe_listeners(LoadBalancerArn=settings().load_balancer_arn)["Listeners"]
+    gone = next(listener for listener in present if listener["Port"] == 5002)
+    client("elbv2").delete_listener(ListenerArn=gone["ListenerArn"])
+    # When / Then
+    assert claimed("abc") == 5002
+
+
+@pytest.mark.parametrize(
+    ("https", "advice"), [(True, "deploy with routing: host"), (False, "set the stack's CertificateArn")]
+)
+def test_at_the_50th_listener_the_error_proposes_the_other_routing(
+    https: bool, advice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given 48 listeners of others beside the shared one
+    for port in range(6001, 6049):
+        foreign_listener(port)
+    if not https:
+        monkeypatch.setenv("HTTPS_LISTENER_ARN", "")
+        settings.cache_clear()
+    # When / Then: the 50th fits, the 51st does not
+    assert BY_KIND["listener"].make(context_of("abc")).extra == {"port": "5001"}
+    with pytest.raises(NoCapacity, match=f"as many listeners as AWS allows.*{advice}"):
+        BY_KIND["listener"].make(context_of("bcd"))
 
 
 def test_a_claim_is_kept_and_a_freed_port_is_used_again() -> None:
@@ -93,18 +136,13 @@ def test_a_stale_writer_claims_nothing() -> None:
 def test_listeners_of_others_are_walked_around(foreign: list[int], expected: int | None) -> None:
     # Given
     theirs = {foreign_listener(port) for port in foreign}
-    spec = flow.spec_of("endpoint")
-    generation = store.claim(spec, "tests").generation
-    made: dict[str, Entry] = {}
-    context = Context("dev", spec.name, spec, 1, generation, made)
-    group = BY_KIND["target_group"].make(context)
-    made["target_group"] = Entry(kind="target_group", order=20, name="g", revision=1, arn=group.arn)
+    context = context_of("benthic")
     # When / Then
     if expected is None:
         with pytest.raises(NoCapacity, match="ListenerPorts"):
             BY_KIND["listener"].make(context)
     else:
         assert BY_KIND["listener"].make(context).extra == {"port": str(expected)}
-        assert ports.owned(spec.name) == [expected]
+        assert ports.owned("benthic") == [expected]
     present = client("elbv2").describe_listeners(LoadBalancerArn=settings().load_balancer_arn)["Listeners"]
     assert theirs <= {listener["ListenerArn"] for listener in present}
