@@ -32,6 +32,9 @@ def track(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the results")] = Path("tracks"),
     args: Annotated[str, typer.Option("--args", help='detector arguments, e.g. "--conf-thres=0.1"')] = "",
     draw: Annotated[bool, typer.Option(help="also write an annotated video and a picture")] = True,
+    contained: Annotated[
+        bool, typer.Option("--contained", help="decode in a process that can do nothing else (Linux)")
+    ] = False,
 ) -> None:
     """Track local videos on this machine."""
     from shoal_worker import Detector, parse_options
@@ -41,7 +44,7 @@ def track(
         options = parse_options(args)
         detector = Detector(model or _packaged_model(), device=options.device, half=options.half)
         for video in found:
-            _print(video, track_one(video, detector, output, track_config, args, draw))
+            _print(video, track_one(video, detector, output, track_config, args, draw, contained))
 
 
 def retrack(
@@ -63,8 +66,9 @@ def retrack(
 
 
 def track_one(
-    video: Path, detector: Detector, output: Path, track_config: Path | None, args: str, draw: bool
-) -> TrackResult:
+    video: Path, detector: Detector, output: Path, track_config: Path | None, args: str, draw: bool,
+    contained: bool = False,
+) -> TrackResult:  # fmt: skip
     """One video with a bar over its frames."""
     from shoal_worker import track_video
 
@@ -75,6 +79,7 @@ def track_one(
             annotated=output / f"{video.stem}.annotated.mp4" if draw else None,
             picture=output / f"{video.stem}.trajectories.png" if draw else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            contained=contained,
         )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def outcome(video: Path) -> str:
     """How the worker sees it: frames, or an error that says what is wrong; anything else fails the test."""
     try:
         with ContainedReader(video, limits=BOUNDS) as reader:
-            assert reader.confinement["complete"], reader.confinement
+            assert reader.session.confinement["complete"], reader.session.confinement
             for frame in reader:
                 if frame.number >= MOST_FRAMES:
                     return "long"

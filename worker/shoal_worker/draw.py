@@ -12,7 +12,7 @@ import numpy as np
 
 from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import Image, TrackTable
-from shoal_worker.video import VideoReader
+from shoal_worker.video import Reader, VideoReader
 
 Colour = tuple[int, int, int]
 CODEC = "libvpx-vp9"
@@ -34,6 +34,8 @@ def write_annotated_video(
     labels: Mapping[int, str],
     output: Path,
     stop: Callable[[], bool] = lambda: False,
+    *,
+    open_video: Callable[[Path], Reader] = VideoReader,
 ) -> None:
     """Decode ``video`` again and write it with boxes, ids and labels to ``output`` (.mp4), frame for frame.
 
@@ -44,7 +46,7 @@ def write_annotated_video(
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}.part")
     try:
-        with VideoReader(video) as reader, av.open(str(part), "w", format="mp4") as container:
+        with open_video(video) as reader, av.open(str(part), "w", format="mp4") as container:
             stream = container.add_stream(CODEC, rate=reader.info.rate, options=_speed())
             stream.width, stream.height = film_size(reader.info.width, reader.info.height)
             stream.pix_fmt = "yuv420p"
@@ -64,9 +66,16 @@ def film_size(width: int, height: int) -> tuple[int, int]:
     return max(2, round(width * factor) // 2 * 2), max(2, round(height * factor) // 2 * 2)
 
 
-def draw_trajectories(video: Path, table: TrackTable, labels: Mapping[int, str], output: Path) -> None:
+def draw_trajectories(
+    video: Path,
+    table: TrackTable,
+    labels: Mapping[int, str],
+    output: Path,
+    *,
+    open_video: Callable[[Path], Reader] = VideoReader,
+) -> None:
     """Write a PNG: the video's first frame, darkened, with the path of every track's centre and its name."""
-    with VideoReader(video) as reader:
+    with open_video(video) as reader:
         image: Image = next(iter(reader)).image // 2
     for identity in np.unique(table.ids).tolist():
         boxes = table.detections.boxes[table.ids == identity]
@@ -97,7 +106,7 @@ def _speed() -> dict[str, str]:
 
 
 def _annotated(
-    reader: VideoReader,
+    reader: Reader,
     table: TrackTable,
     labels: Mapping[int, str],
     size: tuple[int, int],

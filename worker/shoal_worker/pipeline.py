@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from shoal_worker.archive import ArchiveContent, Provenance, archive_name
 from shoal_worker.config import TrackConfig, read_track_config
@@ -22,13 +23,19 @@ from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions, parse_options
 from shoal_worker.passes import tracking_pass
 from shoal_worker.prepare import Decoding
+from shoal_worker.preprocess import Letterbox
 from shoal_worker.readahead import read_ahead
 from shoal_worker.result import Pictures, Stop, TrackResult, conclude
 from shoal_worker.table import summarise
 from shoal_worker.tracker import TrackerParameters
 from shoal_worker.video import VideoInfo
 
+if TYPE_CHECKING:
+    from shoal_worker.containment.decoding import ContainedDecoding
+
 __all__ = ["TrackResult", "track_video"]
+
+AnyDecoding: TypeAlias = "Decoding | ContainedDecoding"
 
 Progress = Callable[[int, int | None], None]
 FRAMES_AHEAD = 8
@@ -48,6 +55,7 @@ def track_video(
     annotated: Path | None = None,
     picture: Path | None = None,
     decoders: int = 1,
+    contained: bool = False,
 ) -> TrackResult:
     """Track one local file and write its archive; nothing is left behind when it fails or stops.
 
@@ -63,6 +71,8 @@ def track_video(
         annotated: where to write an MP4 with the tracks drawn (``--save-vid`` puts one into the archive).
         picture: where to write a PNG with the trajectories.
         decoders: how many decoders share the file, cut at keyframes; the result is the same for any number.
+        contained: decode in a process that can do nothing else (``shoal_worker.containment``), on the
+            processor; the result is the same.
 
     Raises:
         VideoError, ModelError, OptionsError, TrackConfigError: the input is at fault; the message says how to
@@ -75,7 +85,7 @@ def track_video(
     parameters = config.resolved(options.confidence)
     options = replace(options, confidence=_floor(options, parameters))
     stop = stop or (lambda: False)
-    run = _Run(detector, options, parameters, Ticker(progress), stop)
+    run = _Run(detector, options, parameters, Ticker(progress), stop, contained)
     seen = run.track(video, decoders)
     notes = (*options.notes, *detector.notes(options), *config.notes)
     content = ArchiveContent(
@@ -84,7 +94,7 @@ def track_video(
         provenance or Provenance(), seen.decoder, seen.log,
     )  # fmt: skip
     target = output if output.name.endswith(".tar.gz") else output / archive_name(video)
-    pictures = Pictures(video, annotated, picture, options.save_video)
+    pictures = Pictures(video, annotated, picture, options.save_video, contained)
     return conclude(content, target, pictures, stop, lambda: time.perf_counter() - began)
 
 
@@ -132,6 +142,7 @@ class _Run:
     parameters: TrackerParameters
     tick: Ticker
     stop: Stop
+    contained: bool = False
 
     def track(self, video: Path, decoders: int) -> _Seen:
         """Decode and detect in two threads, associate in this one."""
@@ -157,13 +168,8 @@ class _Run:
         log.about |= {"damaged": decoding.damaged, "decoder": decoding.decoder}
         return _Seen(info, decoding.decoder, decoding.damaged, log, tracking.table())
 
-    def _decoding(self, video: Path, decoders: int) -> tuple[Decoding, VideoInfo, DetectionLog]:
-        model = self.detector.model
-        decoding = Decoding(
-            video, lambda frame: self.detector.letterbox(frame, self.options), decoders=decoders,
-            camera=self.parameters.camera_motion,
-            hardware=decoding_device(model.provider, self.detector.device),
-        )  # fmt: skip
+    def _decoding(self, video: Path, decoders: int) -> tuple[AnyDecoding, VideoInfo, DetectionLog]:
+        model, decoding = self.detector.model, self._opened(video, decoders)
         info = decoding.info
         about = {
             "video": asdict(info) | {"rate": str(info.rate)},
@@ -173,6 +179,19 @@ class _Run:
             "floor": self.options.threshold,
         }
         return decoding, info, DetectionLog(about)
+
+    def _opened(self, video: Path, decoders: int) -> AnyDecoding:
+        def letterbox(frame: tuple[int, int]) -> Letterbox:
+            return self.detector.letterbox(frame, self.options)
+
+        camera = self.parameters.camera_motion
+        if self.contained:
+            # Imported here: it needs Linux, and a laptop that tracks its own files need not be one.
+            from shoal_worker.containment.decoding import ContainedDecoding
+
+            return ContainedDecoding(video, letterbox, decoders=decoders, camera=camera)
+        hardware = decoding_device(self.detector.model.provider, self.detector.device)
+        return Decoding(video, letterbox, decoders=decoders, camera=camera, hardware=hardware)
 
     def _check(self, done: int) -> None:
         if self.stop():

@@ -13,7 +13,7 @@ from pathlib import Path
 from shoal_worker.archive import ArchiveContent, write_archive
 from shoal_worker.draw import draw_trajectories, write_annotated_video
 from shoal_worker.frames import TrackSummary
-from shoal_worker.video import VideoInfo
+from shoal_worker.video import Reader, VideoInfo, VideoReader
 
 Stop = Callable[[], bool]
 
@@ -47,12 +47,21 @@ class TrackResult:
 @dataclass(frozen=True, slots=True)
 class Pictures:
     """What is drawn besides the archive, and from which file; ``save_video`` puts the film into the
-    archive."""
+    archive, ``contained`` reads the file in a process that can do nothing else."""
 
     video: Path | None = None
     annotated: Path | None = None
     picture: Path | None = None
     save_video: bool = False
+    contained: bool = False
+
+    def reader(self, video: Path) -> Reader:
+        """The video, opened once more."""
+        if not self.contained:
+            return VideoReader(video)
+        from shoal_worker.containment.reader import ContainedReader
+
+        return ContainedReader(video)
 
 
 def conclude(
@@ -67,10 +76,12 @@ def conclude(
     """
     labels = {summary.id: summary.label for summary in content.summaries}
     if pictures.video is not None and pictures.picture is not None:
-        draw_trajectories(pictures.video, content.table, labels, pictures.picture)
+        draw_trajectories(pictures.video, content.table, labels, pictures.picture, open_video=pictures.reader)
     with _film(pictures) as film:
         if film is not None and pictures.video is not None:
-            write_annotated_video(pictures.video, content.table, labels, film, stop)
+            write_annotated_video(
+                pictures.video, content.table, labels, film, stop, open_video=pictures.reader
+            )
         write_archive(target, content, film=film if pictures.save_video else None)
     spent = seconds()
     model = content.model

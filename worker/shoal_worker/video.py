@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Protocol
 
 import av
 import numpy as np
@@ -68,6 +69,20 @@ class Frame:
     number: int
     pts: int | None
     image: Image
+
+
+class Reader(Protocol):
+    """An open video, decoded in this process or in another: iterate over it once."""
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the container says."""
+
+    def __enter__(self) -> Reader: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
 
 
 class VideoReader:

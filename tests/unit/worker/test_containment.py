@@ -13,13 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shoal_worker import Provenance, parse_track_config, track_video
+from shoal_worker.containment.decoding import ContainedDecoding
 from shoal_worker.containment.landlock import landlock_version
 from shoal_worker.containment.limits import Limits
 from shoal_worker.containment.process import ContainedProcess, DecoderStopped
 from shoal_worker.containment.reader import ContainedReader
 from shoal_worker.containment.seccomp import seccomp_available
-from shoal_worker.errors import VideoError
+from shoal_worker.errors import TrackingStopped, VideoError
+from shoal_worker.prepare import Decoding
+from shoal_worker.preprocess import Letterbox
 from shoal_worker.video import VideoReader
+from tiny_models import write_model
 from tiny_videos import picture, write_video
 
 PROBE = Path(__file__).parents[2] / "containment_probe.py"
@@ -151,7 +156,7 @@ def test_what_is_wrong_with_a_video_is_told_as_without_containment(tmp_path: Pat
 def test_leaving_early_ends_the_child(tmp_path: Path) -> None:
     video = write_video(tmp_path / "clip.mp4", 60, _square)
     with ContainedReader(video) as reader:
-        child = reader._process.pid
+        child = reader.session.pid
         assert next(iter(reader)).number == 1
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
@@ -162,7 +167,7 @@ import sys, time
 from pathlib import Path
 from shoal_worker.containment.reader import ContainedReader
 reader = ContainedReader(Path(sys.argv[1]))
-print(reader._process.pid, flush=True)
+print(reader.session.pid, flush=True)
 time.sleep(60)
 """
 
@@ -188,3 +193,54 @@ def _alive(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("args", ["", "--save-vid", "--classes 1 --online"], ids=["plain", "film", "online"])
+def test_a_contained_run_gives_the_same_archive(args: str, tmp_path: Path) -> None:
+    # Given a camera that is measured, so that thumbnails cross the boundary too
+    video = write_video(tmp_path / "dive.mp4", 40, _square, codec="libx264")
+    model = write_model(tmp_path / "squares.onnx", "yolov8", size=None)
+    config = parse_track_config("STRONGSORT:\n  ECC: true\n")
+    same = Provenance(processed_at="2026-11-26T00:00:00Z")
+    # When
+    results = [
+        track_video(video, model, tmp_path / name / "dive.tracks.tar.gz", config=config, options=args,
+                    provenance=same, contained=name == "contained", picture=tmp_path / f"{name}.png")
+        for name in ("plain", "contained")
+    ]  # fmt: skip
+    # Then
+    plain, contained_ = results
+    assert contained_.archive.read_bytes() == plain.archive.read_bytes()
+    assert (contained_.frames, contained_.tracks) == (plain.frames, plain.tracks)
+    assert (tmp_path / "contained.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
+
+
+def test_several_contained_decoders_give_the_same_pictures(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "dive.mp4", 150, _square, codec="libx264")
+    fit = lambda frame: Letterbox(frame, (64, 64))  # noqa: E731
+    plain = Decoding(video, fit, camera=True)
+    split = ContainedDecoding(video, fit, decoders=2, camera=True)
+    for one, other in zip(plain, split, strict=True):
+        assert (one.picture == other.picture).all()
+        assert one.thumbnail is not None
+        assert other.thumbnail is not None
+        assert (one.thumbnail[0] == other.thumbnail[0]).all()
+        assert one.thumbnail[1] == other.thumbnail[1]
+    assert (split.frames, split.damaged, split.info) == (150, 0, plain.info)
+
+
+def test_a_stopped_run_leaves_no_decoder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = write_video(tmp_path / "dive.mp4", 200, _square)
+    children: list[int] = []
+    made = ContainedProcess.__init__
+
+    def noted(self: ContainedProcess, *given: Any) -> None:
+        made(self, *given)
+        children.append(self.pid)
+
+    monkeypatch.setattr(ContainedProcess, "__init__", noted)
+    with pytest.raises(TrackingStopped):
+        track_video(video, write_model(tmp_path / "m.onnx", "yolov8"), tmp_path / "out",
+                    contained=True, stop=lambda: bool(children))  # fmt: skip
+    assert len(children) == 1
+    assert not _alive(children[0])

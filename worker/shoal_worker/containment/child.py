@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import av.subtitles.stream  # noqa: F401 - PyAV imports it when it opens a file, too late for a confined process
@@ -16,7 +17,35 @@ from shoal_worker.containment.channel import ChannelError, Message, Slots, recei
 from shoal_worker.containment.confine import confine
 from shoal_worker.containment.limits import Limits
 from shoal_worker.errors import VideoError
-from shoal_worker.video import Frame, VideoInfo, VideoReader
+from shoal_worker.frames import Image
+from shoal_worker.prepare import Decoding
+from shoal_worker.preprocess import Letterbox
+from shoal_worker.video import VideoInfo, VideoReader, probe_video
+
+
+class Output:
+    """Pictures on their way to the parent, each in a slot that the parent gave back."""
+
+    def __init__(self, channel: int, memory: int) -> None:
+        self._channel = channel
+        self.layout = receive(channel)
+        count = int(self.layout["slots"])
+        self._size = int(self.layout["size"])
+        self._slots, self._free = Slots(memory, count, self._size), list(range(count))
+
+    def send(self, message: Message, *images: Image) -> None:
+        """One frame: its pictures one behind the other."""
+        if not self._free:
+            self._free.extend(os.read(self._channel, 256))
+        slot, offset = self._free.pop(), 0
+        for image in images:
+            np.copyto(self._slots.array(slot, offset, image.shape), image)
+            offset += image.nbytes
+        send(self._channel, {"kind": "frame", "slot": slot, **message})
+
+    def holds(self, *images: Image) -> bool:
+        """Whether one slot takes these."""
+        return sum(image.nbytes for image in images) <= self._size
 
 
 def decode(channel: int, memory: int) -> None:
@@ -26,30 +55,41 @@ def decode(channel: int, memory: int) -> None:
     confinement = confine([path], Limits(**task["limits"]))
     send(channel, {"kind": "confined", **confinement.describe()})
     try:
-        with VideoReader(path, int(task["threads"])) as reader:
-            send(channel, _described(reader.info))
-            damaged = _frames(channel, memory, reader)
-        send(channel, {"kind": "end", "damaged": damaged})
+        work = _whole_frames if task["task"] == "frames" else _prepared
+        for message in work(path, task, channel, memory):
+            send(channel, message)
     except VideoError as error:
         send(channel, {"kind": "unreadable", "detail": error.detail})
     except MemoryError:
         send(channel, {"kind": "memory"})
 
 
-def _frames(channel: int, memory: int, reader: VideoReader) -> int:
-    layout = receive(channel)
-    slots = Slots(memory, int(layout["slots"]), int(layout["size"]))
-    free = list(range(int(layout["slots"])))
-    for frame in reader:
-        if not free:
-            free.extend(os.read(channel, 256))
-        _send_frame(channel, slots, free.pop(), frame)
-    return reader.damaged
+def _whole_frames(path: Path, task: Message, channel: int, memory: int) -> Iterator[Message]:
+    with VideoReader(path, int(task["threads"])) as reader:
+        yield _described(reader.info)
+        output = Output(channel, memory)
+        for frame in reader:
+            output.send({"number": frame.number, "pts": frame.pts}, frame.image)
+        yield {"kind": "end", "damaged": reader.damaged}
 
 
-def _send_frame(channel: int, slots: Slots, slot: int, frame: Frame) -> None:
-    np.copyto(slots.array(slot, 0, frame.image.shape), frame.image)
-    send(channel, {"kind": "frame", "slot": slot, "number": frame.number, "pts": frame.pts})
+def _prepared(path: Path, task: Message, channel: int, memory: int) -> Iterator[Message]:
+    yield _described(probe_video(path))
+    output = Output(channel, memory)
+    height, width = output.layout["fit"]
+    stretch = bool(output.layout["stretch"])
+    decoding = Decoding(
+        path, lambda frame: Letterbox(frame, (height, width), stretch=stretch),
+        decoders=int(task["decoders"]), camera=bool(task["camera"]),
+    )  # fmt: skip
+    for prepared in decoding:
+        if prepared.thumbnail is None or not output.holds(prepared.picture, prepared.thumbnail[0]):
+            output.send({}, prepared.picture)
+            continue
+        grey, factor = prepared.thumbnail
+        shape = {"thumbnail": factor, "height": grey.shape[0], "width": grey.shape[1]}
+        output.send(shape, prepared.picture, grey)
+    yield {"kind": "end", "damaged": decoding.damaged, "decoder": decoding.decoder}
 
 
 def _described(info: VideoInfo) -> Message:

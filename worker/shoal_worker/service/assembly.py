@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shoal_worker.service.clients import make_client
 from shoal_worker.service.consumer import Consumer
+from shoal_worker.service.containing import check_containment
 from shoal_worker.service.endpoint import Predictor, ServiceState, create_app
 from shoal_worker.service.healthcheck import ALIVE_FILE
 from shoal_worker.service.inference import SharedModel, load_shared_model
@@ -28,11 +29,15 @@ def build(settings: WorkerSettings) -> Supervisor:
     """The worker, ready to run; its port is open already.
 
     Raises:
-        ConfigurationError: the port or the socket is taken.
+        ConfigurationError: the port or the socket is taken, or the kernel lacks the containment that is
+            required.
     """
     settings.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     activity, stop = Activity(), threading.Event()
-    identity = {"deployment": settings.deployment, "revision": settings.revision, "image": settings.image_uri}
+    identity = {
+        "deployment": settings.deployment, "revision": settings.revision, "image": settings.image_uri,
+        "containment": check_containment(settings.containment),
+    }  # fmt: skip
     state = ServiceState(activity, settings.work_dir / "requests", identity)
     server = None
     if settings.has_endpoint:

@@ -86,6 +86,7 @@ class SharedModel:
                 options=text,
                 provenance=self._provenance(job, text),
                 progress=attempt.phase("track"),
+                contained=self.settings.contained,
                 stop=_asked(attempt.check),
             )
         return Tracked(result.archive, result.frames, result.tracks)
@@ -125,8 +126,9 @@ class SharedModel:
         options = replace(self.options, save_video=False)
         with tempfile.TemporaryDirectory(dir=video.parent) as folder, _http_errors():
             result = track_video(
-                video, self.detector, Path(folder), config=self.config, options=options, stop=_frame_limit()
-            )
+                video, self.detector, Path(folder), config=self.config, options=options, stop=_frame_limit(),
+                contained=self.settings.contained,
+            )  # fmt: skip
             return tracks_of(result) | {"model": self.detector.model.name}
 
     def _provenance(self, job: VideoJob, text: str) -> Provenance:

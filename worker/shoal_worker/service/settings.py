@@ -21,6 +21,7 @@ from shoal_worker.service.errors import ConfigurationError
 
 Serves = Literal["queue", "endpoint"]
 Transport = Literal["tcp", "unix"]
+Containment = Literal["required", "available", "off"]
 
 SEED_NAMES = {
     "SD_API_TRANSPORT": "SHOAL_TRANSPORT",
@@ -43,6 +44,7 @@ _HINTS = {
     "SHOAL_LOCAL_ONLY": "use 1 (listen on this machine only) or 0 (on every interface)",
     "SHOAL_TRANSPORT": "use tcp (1) or unix (2)",
     "SHOAL_SOCKET": f"use an absolute path of at most {SOCKET_PATH_BYTES} bytes",
+    "SHOAL_CONTAINMENT": "use required, available (what the kernel has) or off",
     "SHOAL_CRASH_DUMPS": "use 1 (write the stacks of a crash to SHOAL_CRASH_DIR) or 0",
     "TIMEOUT_HOURS": "use a number above 0 and at most 11.5: SQS gives a message back after 12 hours",
 }
@@ -92,6 +94,7 @@ class WorkerSettings(BaseModel):
     )
     crash_dumps: bool = Field(False, validation_alias="SHOAL_CRASH_DUMPS")
     crash_dir: Path = Field(Path("/var/data"), validation_alias="SHOAL_CRASH_DIR")
+    containment: Containment = Field("available", validation_alias="SHOAL_CONTAINMENT")
     work_dir: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "shoal-worker",
         validation_alias="SHOAL_WORK_DIR",
@@ -129,6 +132,11 @@ class WorkerSettings(BaseModel):
         if self.transport == "tcp":
             return None
         return self.socket_path or self.work_dir / "worker.sock"
+
+    @property
+    def contained(self) -> bool:
+        """Whether videos are decoded in a process that can do nothing else."""
+        return self.containment != "off"
 
     @property
     def host(self) -> str:
