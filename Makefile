@@ -38,11 +38,16 @@ demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for yo
 
 test: $(STAMP) $(SAM_STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
 	@rm -rf $(REPORTS)
-	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/integration tests/e2e
+	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/faults tests/integration tests/e2e
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
-campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample)
+campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample, PLAN=... for one case)
+ifdef PLAN
+	@PYTHONPATH=tests $(BIN)/python -m campaign '$(PLAN)'
+else
+	@FULL=$(FULL) SEED=$(SEED) PYTHONPATH=tests $(BIN)/python -m campaign
 	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/campaign
+endif
 
 check: $(STAMP) lint types
 

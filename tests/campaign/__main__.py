@@ -1,0 +1,73 @@
+"""``make campaign``: every fault the campaign knows, or one plan. Ends with 1 when a promise was broken."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from campaign.parts import Part, doubles, doubles_in_rollback, replay, shortest, singles
+from campaign.sampling import FULL, SEED
+from campaign.table import Table, write
+from faults.cases import Verdict
+from faults.plans import parse
+from faults.world import World, world
+
+PAGE = Path(__file__).parents[2] / "docs" / "campaign.md"
+_SHOWN = 20
+
+
+def parts() -> list[Part]:
+    return [
+        singles("deploy"),
+        singles("rollback"),
+        singles("delete"),
+        doubles_in_rollback(),
+        doubles("delete", 2000 if FULL else 200),
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    with world() as made:
+        return _one(made, arguments[0]) if arguments else _all(made)
+
+
+def _one(made: World, text: str) -> int:
+    verdict = replay(made, parse(text))
+    print(
+        f"{verdict.plan}: {verdict.outcome}", *([] if verdict.hit else ["(a fault of the plan met no call)"])
+    )
+    for line in verdict.wrong:
+        print(f"  {line}")
+    return bool(verdict.wrong)
+
+
+def _all(made: World) -> int:
+    print(f"SEED={SEED} FULL={int(FULL)}", flush=True)
+    table, failed = Table(), 0
+    wanted = os.environ.get("PART", "")
+    for part in parts():
+        if wanted in part.title:
+            started = time.monotonic()
+            verdicts = part.run(made)
+            table.add(part.title, verdicts)
+            failed += _told(made, part, verdicts, time.monotonic() - started)
+    print("\n".join(table.lines()))
+    if os.environ.get("WRITE") == "1":
+        write(PAGE, table.lines())
+    return bool(failed)
+
+
+def _told(made: World, part: Part, verdicts: list[Verdict], seconds: float) -> int:
+    wrong = [verdict for verdict in verdicts if verdict.wrong]
+    hits = sum(verdict.hit for verdict in verdicts)
+    print(f"{part.title}: {hits} faults met, {len(wrong)} broken promises, {seconds:.0f} s", flush=True)
+    for verdict in wrong[:_SHOWN]:
+        print(f"  {verdict.plan} ends {verdict.outcome}: {verdict.wrong[0][:400]}")
+        print(f"    {shortest(made, verdict)}", flush=True)
+    return len(wrong)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""The parts of the campaign: what is done under which faults. Each runs in processes forked off one world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from campaign.sampling import FULL, SECOND, first_failures, one_of, single
+from faults import cases, explore, scenarios
+from faults.cases import Verdict
+from faults.explore import Level
+from faults.forks import forked
+from faults.plans import Plan, parse
+from faults.world import World, workers
+
+_PART_SECONDS = 4 * 3600
+DOUBLES = 9000 if FULL else 1000
+_MARGIN = 1.3
+"""Sampling by lot draws about as many as asked for; this much more makes it at least as many."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """``title`` for a person; ``run`` answers every verdict."""
+
+    title: str
+    run: Callable[[World], list[Verdict]]
+
+
+def singles(name: str) -> Part:
+    """Every call and every function of a scenario, every kind."""
+    return Part(f"single faults, {name}", lambda world: _explored(world, name, lambda _: (Level(single),)))
+
+
+def doubles_in_rollback() -> Part:
+    """A first fault makes the deployment fail, a second one meets its rollback."""
+
+    def levels(calls: int) -> tuple[Level, ...]:
+        return (Level(first_failures(_FIRSTS)), Level(one_of(SECOND, _share(calls)), after="rollback"))
+
+    return Part("double faults, the second in the rollback", lambda world: _explored(world, "deploy", levels))
+
+
+def doubles(name: str, wanted: int) -> Part:
+    """Two faults anywhere in a scenario."""
+
+    def levels(calls: int) -> tuple[Level, ...]:
+        pairs = calls * calls / 2 * len(SECOND) ** 2
+        firsts = min(1.0, 40 / (calls * len(SECOND)))
+        share = min(1.0, _MARGIN * wanted / (pairs * firsts))
+        return (Level(one_of(SECOND, firsts)), Level(one_of(SECOND, share)))
+
+    return Part(f"double faults, {name}", lambda world: _explored(world, name, levels))
+
+
+_FIRSTS = 1.0 if FULL else 0.6
+_FAILURES = 70
+"""About as many of them end in a rollback: 27 operations, four kinds, some are retried with success."""
+
+
+def _share(calls: int) -> float:
+    return min(1.0, _MARGIN * DOUBLES / (_FAILURES * _FIRSTS * calls * len(SECOND)))
+
+
+def _explored(world: World, name: str, levels: Callable[[int], tuple[Level, ...]]) -> list[Verdict]:
+    def work() -> list[Verdict]:
+        stage, golden = explore.prepared(world, scenarios.SCENARIOS[name])
+        made = levels(len(golden.calls))
+        return [verdict for found in explore.explore(stage, golden, made, workers()) for verdict in found]
+
+    found: list[Verdict] = forked(work, _PART_SECONDS)
+    return found
+
+
+def replay(world: World, plan: Plan) -> Verdict:
+    """One plan from its beginning."""
+
+    def golden() -> str:
+        return explore.prepared(world, scenarios.SCENARIOS[plan.scenario])[1].account
+
+    account = forked(golden)
+    found: Verdict = forked(lambda: cases.run(world, plan, account))
+    return found
+
+
+def shortest(world: World, verdict: Verdict) -> str:
+    """The command of the fewest faults of a failed case that still break the promise."""
+    plan = parse(verdict.plan)
+    for count in range(1, len(plan.faults)):
+        for smaller in _parts_of(plan, count):
+            if replay(world, smaller).wrong:
+                return smaller.command
+    return plan.command
+
+
+def _parts_of(plan: Plan, count: int) -> Iterator[Plan]:
+    for start in range(len(plan.faults) - count + 1):
+        yield Plan(plan.scenario, plan.faults[start : start + count])

@@ -1,0 +1,57 @@
+"""Which faults are tried: all that mean something by default, every one with ``FULL=1``."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from faults import kinds
+from faults.explore import Choose
+from faults.plans import Fault
+
+FULL = os.environ.get("FULL") == "1"
+SEED = os.environ.get("SEED") or "1"
+
+FIRST = ("denied**", "throttle**", "lost**", "crash-after**")
+"""What makes a deployment fail, so that a second fault can meet its rollback."""
+SECOND = ("throttle*", "denied", "lost*", "crash-before", "crash-after")
+
+
+def single(name: str, number: int, _: tuple[Fault, ...]) -> list[str]:
+    """Every kind that the call can meet.
+
+    A lasting fault from the second call of an operation on is a lasting fault from its first one, only later:
+    these are for ``FULL=1``.
+    """
+    if name.startswith("lambda."):
+        return [kind for kind in kinds.FUNCTION_KINDS if FULL or number == 1 or not _lasts(kind)]
+    found = [kind for kind in kinds.AWS_KINDS if FULL or number == 1 or not _lasts(kind)]
+    read = kinds.is_read(name.partition(".")[2])
+    return [kind for kind in found if read or kind not in kinds.VIEWS]
+
+
+def one_of(many: tuple[str, ...], share: float) -> Choose:
+    """A share of ``many`` for each call, the same for the same seed."""
+
+    def choose(name: str, number: int, before: tuple[Fault, ...]) -> list[str]:
+        if name.startswith("lambda."):
+            return []
+        return [kind for kind in many if lot(f"{before} {name}#{number}:{kind}") < share]
+
+    return choose
+
+
+def first_failures(share: float) -> Choose:
+    """Lasting faults at the first call of each operation: the beginning of a rollback."""
+    chosen = one_of(FIRST, share)
+    return lambda name, number, before: chosen(name, number, before) if number == 1 or FULL else []
+
+
+def lot(text: str) -> float:
+    """A number from 0 to 1 that the seed and the text decide."""
+    drawn = hashlib.sha256(f"{SEED} {text}".encode()).digest()
+    return int.from_bytes(drawn[:6], "big") / 2**48
+
+
+def _lasts(kind: str) -> bool:
+    return kinds.split(kind)[1] == kinds.LASTING

@@ -1,0 +1,127 @@
+"""One case: a plan carried out, and what is wrong with the account afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from faults import scenarios, snapshot
+from faults.plans import Fault, Plan
+from faults.scenarios import NAME, Scenario
+from faults.snapshot import Snapshot
+from faults.world import World
+
+_STEADY_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``outcome``: the deployment's status after the act. ``wrong``: empty, or why the promise was broken."""
+
+    plan: str
+    outcome: str
+    wrong: tuple[str, ...] = ()
+    hit: bool = True
+    """Whether every fault of the plan met its call."""
+
+
+@dataclass
+class Stage:
+    """A scenario whose ``given`` stands: snapshots without and before, and after an act without faults."""
+
+    world: World
+    scenario: Scenario
+    empty: Snapshot = field(default_factory=dict)
+    before: Snapshot = field(default_factory=dict)
+    golden: str = ""
+
+    def prepare(self) -> None:
+        self.world.injector.end()
+        self.empty = snapshot.take()
+        self.scenario.given(self.world)
+        self.before = snapshot.take()
+
+    def act(self, faults: tuple[Fault, ...] = ()) -> None:
+        """The act, under ``faults``; they are lifted when it is over."""
+        world = self.world
+        world.machines.begin()
+        world.injector.begin(list(faults))
+        self.scenario.act(world)
+        world.injector.end()
+
+    def judge(self) -> tuple[str, list[str]]:
+        """The status, and everything that is wrong; the account is emptied where it was not finished."""
+        status = status_of(NAME)
+        if status in self.scenario.whole:
+            return status, self._judge_whole(status)
+        if status in self.scenario.undone:
+            return status, snapshot.difference(self.before, snapshot.take(), NAME)
+        if status in self.scenario.empty or status == "":
+            left = snapshot.difference(self.empty, snapshot.take(), NAME)
+            return status, left + self._inventory(bool(left))
+        return status, self._way_out(status)
+
+    def _judge_whole(self, status: str) -> list[str]:
+        for _ in range(_STEADY_ROUNDS):
+            self.world.fleet.tick()
+        self.world.settle()
+        wrong = [] if self.golden == canonical() else [f"false {status}: {self._against_golden()}"]
+        if self.scenario.again:
+            first = snapshot.take()
+            self.scenario.again(self.world)
+            wrong += snapshot.difference(first, snapshot.take(), "")
+        return wrong
+
+    def _against_golden(self) -> str:
+        golden, found = self.golden.splitlines(), canonical().splitlines()
+        extra = [line[:300] for line in found if line not in golden]
+        missing = [line[:300] for line in golden if line not in found]
+        return f"more: {extra}; less: {missing}"
+
+    def _way_out(self, status: str) -> list[str]:
+        """With the faults lifted, a deletion finishes whatever state the deployment is in."""
+        self.world.fleet.broken = ""
+        for _ in range(2):
+            self.world.ask("DELETE", f"/deploy/{NAME}")
+            if status_of(NAME) == "DELETED":
+                left = snapshot.difference(self.empty, snapshot.take(), NAME)
+                return [f"after {status} and DELETE: {one}" for one in left] + self._inventory(bool(left))
+        return [f"after {status}: DELETE ends in {status_of(NAME)}"]
+
+    def _inventory(self, left: bool) -> list[str]:
+        """The product's own eyes must see what the snapshot sees."""
+        seen = observed(NAME)
+        return [] if bool(seen) == left else [f"the product's inventory sees {seen}, the snapshot {left}"]
+
+
+def run(world: World, plan: Plan, golden: str) -> Verdict:
+    """A plan from its beginning, in a world that nobody else uses."""
+    stage = Stage(world, scenarios.SCENARIOS[plan.scenario], golden=golden)
+    stage.prepare()
+    stage.act(plan.faults)
+    outcome, wrong = stage.judge()
+    return Verdict(str(plan), outcome, tuple(wrong), len(world.injector.hits) == len(plan.faults))
+
+
+def canonical() -> str:
+    return snapshot.canonical(snapshot.take())
+
+
+def status_of(name: str) -> str:
+    from shoal.deployments import store
+
+    found = store.find(name)
+    return str(found.status) if found else ""
+
+
+def observed(name: str) -> list[str]:
+    """Kinds that the product's inventory finds under this deployment's name and tags."""
+    from shoal.deployments import store
+    from shoal.deployments.steps import scope_of
+    from shoal.resources import KINDS
+
+    deployment = store.find(name)
+    if deployment is None:
+        return []
+    scope = scope_of(deployment)
+    found = {kind.kind: kind.observe(scope) for kind in KINDS if kind.applies(deployment.spec)}
+    return [kind for kind, one in found.items() if one and scope.owns(one.tags)]

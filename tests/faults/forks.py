@@ -1,0 +1,70 @@
+"""A case in a process of its own, forked from the warm world: what it does to the account ends with it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import select
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+CASE_SECONDS = 120
+
+
+class CaseFailed(Exception):
+    """The case itself broke, or did not end; the message holds its traceback."""
+
+
+def forked(work: Callable[[], Any], seconds: float = CASE_SECONDS) -> Any:
+    """What ``work`` answers in a child; picklable.
+
+    Raises:
+        CaseFailed: it raised, died, or took longer than ``seconds``.
+    """
+    reader, writer = os.pipe()
+    child = fork()
+    if child == 0:
+        os.close(reader)
+        finish(writer, work)
+    os.close(writer)
+    return collect(child, reader, seconds)
+
+
+def fork() -> int:
+    """A child that shares the memory of now; 0 in the child."""
+    gc.freeze()
+    sys.stdout.flush()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of threads that a fork would lose; the world has none
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def finish(writer: int, work: Callable[[], Any]) -> None:
+    """In the child: write the answer and end the process, whatever happens."""
+    try:
+        answer = ("answer", work())
+    except BaseException:  # noqa: BLE001 - the child's last word; the parent raises it
+        answer = ("error", traceback.format_exc())
+    with os.fdopen(writer, "wb") as pipe:
+        pickle.dump(answer, pipe)
+    os._exit(0)
+
+
+def collect(child: int, reader: int, seconds: float) -> Any:
+    """In the parent: the child's answer."""
+    with os.fdopen(reader, "rb") as pipe:
+        ready, _, _ = select.select([pipe], [], [], seconds)
+        if not ready:
+            os.kill(child, signal.SIGKILL)
+        text = pipe.read()
+    os.waitpid(child, 0)
+    kind, answer = pickle.loads(text) if text else ("error", "it died or took too long")
+    if kind == "error":
+        raise CaseFailed(answer)
+    return answer

@@ -1,0 +1,105 @@
+"""Requests and executions side by side, one running at a time, each AWS call a point where another may go on.
+
+Preemption-bounded as in CHESS (Musuvathi and others, OSDI 2008): without preemption a thread runs until it ends
+or waits; a schedule names the points where it is taken off, and who goes on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Schedule = tuple[tuple[int, int], ...]
+"""(point, rank among the others that could run) of each preemption, in order."""
+_STUCK_SECONDS = 100
+
+
+@dataclass
+class Thread:
+    work: Callable[[], None]
+    turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    over: bool = False
+    error: BaseException | None = None
+
+
+@dataclass
+class Scheduler:
+    """``choices`` has, for each point of the run, how many others could have gone on."""
+
+    schedule: Schedule = ()
+    choices: list[int] = field(default_factory=list)
+    _threads: list[Thread] = field(default_factory=list)
+    _current: Thread | None = None
+    _done: threading.Event = field(default_factory=threading.Event)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """A further thread; it runs when the one that runs ends, waits or is taken off."""
+        thread = Thread(work)
+        self._threads.append(thread)
+        threading.Thread(target=self._run, args=(thread,), daemon=True).start()
+
+    def run(self) -> None:
+        """Everything to its end.
+
+        Raises:
+            AssertionError: a thread raised, or they are stuck.
+        """
+        self._go(self._threads[0])
+        if not self._done.wait(_STUCK_SECONDS):
+            raise AssertionError("the threads are stuck")
+        for thread in self._threads:
+            if thread.error:
+                raise AssertionError(f"a thread ended with {thread.error!r}") from thread.error
+
+    def point(self) -> None:
+        """The running thread is about to call AWS."""
+        if self._current is None:
+            return
+        others = self._others()
+        self.choices.append(len(others))
+        rank = dict(self.schedule).get(len(self.choices) - 1)
+        if rank is not None and others:
+            self._switch(others[rank % len(others)])
+
+    def wait(self) -> None:
+        """The running thread waits for time to pass: whoever else can run goes first."""
+        others = self._others()
+        if self._current is not None and others:
+            self._switch(others[0])
+
+    def _others(self) -> list[Thread]:
+        """Those that could run, beginning behind the running one."""
+        if self._current is None:
+            return []
+        at = self._threads.index(self._current)
+        return [one for one in self._threads[at + 1 :] + self._threads[:at] if not one.over]
+
+    def _switch(self, other: Thread) -> None:
+        me = self._current
+        assert me is not None
+        self._go(other)
+        me.turn.acquire()
+
+    def _go(self, thread: Thread) -> None:
+        self._current = thread
+        thread.turn.release()
+
+    def _run(self, thread: Thread) -> None:
+        thread.turn.acquire()
+        try:
+            thread.work()
+        except BaseException as error:  # noqa: BLE001 - told by run()
+            thread.error = error
+        others = self._others()
+        thread.over = True
+        if others:
+            self._go(others[0])
+        else:
+            self._current = None
+            self._done.set()
+
+
+def one_preemption(choices: list[int]) -> list[Schedule]:
+    """Every schedule with one preemption of a run with these choices."""
+    return [((point, rank),) for point, others in enumerate(choices) for rank in range(others)]

@@ -1,0 +1,59 @@
+"""What is done under faults, one row each: what stands before, what is asked, what it may end in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from faults.world import World, specification
+
+NAME = "benthic"
+
+
+def _nothing(world: World) -> None:
+    """Only the neighbour is there."""
+
+
+def _deployed(world: World) -> None:
+    world.ask("POST", "/deploy", specification(NAME))
+    world.settle()
+
+
+def _broken(world: World) -> None:
+    """No worker of this deployment ever starts, so that it is rolled back without any fault of AWS."""
+    world.fleet.broken = f"dev-{NAME}"
+
+
+def _deploy(world: World) -> None:
+    world.ask("POST", "/deploy", specification(NAME))
+
+
+def _delete(world: World) -> None:
+    world.ask("DELETE", f"/deploy/{NAME}")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``given`` makes the account, ``act`` runs under faults.
+
+    ``whole`` are the statuses in which the account must look as after the same act without faults; in
+    ``undone`` it must look as before the act; in ``empty`` as without the deployment. Any other status is an
+    honest "not finished": a deletion must then empty the account.
+    """
+
+    name: str
+    given: Callable[[World], None]
+    act: Callable[[World], None]
+    whole: frozenset[str] = frozenset()
+    undone: frozenset[str] = frozenset()
+    empty: frozenset[str] = frozenset({"FAILED", "DELETED"})
+    again: Callable[[World], None] | None = None
+    """The same request once more: it must change nothing where the outcome is whole."""
+
+
+_ALL = (
+    Scenario("deploy", _nothing, _deploy, frozenset({"READY"}), again=_deploy),
+    Scenario("rollback", _broken, _deploy),
+    Scenario("delete", _deployed, _delete, undone=frozenset({"READY"})),
+)
+SCENARIOS = {scenario.name: scenario for scenario in _ALL}

@@ -1,0 +1,116 @@
+"""A few dozen plans through the real state machines and functions; the long part is ``make campaign``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from faults import cases, explore
+from faults.cases import Verdict
+from faults.forks import forked
+from faults.plans import parse
+from faults.scenarios import SCENARIOS
+from faults.world import World
+from shoal.deployments import teardown
+from shoal.resources import kind as kinds_of_resource
+
+
+@pytest.fixture(scope="module")
+def golden(warm: World) -> dict[str, str]:
+    """The account after each scenario without a fault."""
+
+    def record(name: str) -> str:
+        return str(explore.prepared(warm, SCENARIOS[name])[1].account)
+
+    return {name: forked(lambda name=name: record(name)) for name in SCENARIOS}
+
+
+def verdict(warm: World, golden: dict[str, str], text: str) -> Verdict:
+    plan = parse(text)
+    found: Verdict = forked(lambda: cases.run(warm, plan, golden[plan.scenario]))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("plan", "outcome"),
+    [
+        ("deploy", "READY"),
+        ("deploy:ecs.CreateCluster#1:throttle", "READY"),
+        ("deploy:ecs.CreateCluster#1:throttle*", "READY"),
+        ("deploy:ecs.CreateCluster#1:throttle**", "FAILED"),
+        ("deploy:ecs.CreateCluster#1:denied", "FAILED"),
+        ("deploy:ecs.CreateService#1:lost*", "READY"),
+        ("deploy:ecs.CreateService#1:lost**", "READY"),
+        ("deploy:elbv2.CreateListener#1:lost*", "READY"),
+        ("deploy:elbv2.CreateTargetGroup#1:5xx-after*", "READY"),
+        ("deploy:ecs.RegisterTaskDefinition#1:crash-after", "READY"),
+        ("deploy:ec2.CreateLaunchTemplate#1:crash-before**", "FAILED"),
+        ("deploy:autoscaling.CreateAutoScalingGroup#1:denied**", "FAILED"),
+        ("deploy:stepfunctions.StartExecution#1:lost*", "READY"),
+        ("deploy:dynamodb.TransactWriteItems#3:crash-after", "READY"),
+        ("deploy:sesv2.SendEmail#1:denied**", "READY"),
+        ("deploy:lambda.task_cluster#1:timeout", "READY"),
+        ("deploy:lambda.ecs_service#1:twice", "READY"),
+        ("deploy:lambda.auto_scaling_group#1:service**", "FAILED"),
+        ("deploy:ecs.CreateService#1:denied**+ecs.DeleteCapacityProvider#1:crash-after", "FAILED"),
+        ("deploy:ecs.CreateService#1:denied**+elbv2.DeleteListener#1:lost*", "FAILED"),
+        ("rollback", "FAILED"),
+        ("rollback:ecs.DeleteService#1:denied**", "ROLLBACK_FAILED"),
+        ("rollback:autoscaling.DeleteAutoScalingGroup#1:lost**", "ROLLBACK_FAILED"),
+        ("delete", "DELETED"),
+        ("delete:ecs.DeleteService#1:5xx*", "DELETED"),
+        ("delete:sqs.DeleteQueue#1:denied**", "DELETE_INCOMPLETE"),
+        ("delete:logs.DeleteLogGroup#1:crash-after", "DELETED"),
+        ("delete:ecs.DescribeServices#3:slow", "DELETED"),
+    ],
+)
+def test_the_account_is_whole_or_as_before(
+    warm: World, golden: dict[str, str], plan: str, outcome: str
+) -> None:
+    found = verdict(warm, golden, plan)
+    assert found.wrong == ()
+    assert found.outcome == outcome
+
+
+def test_a_swallowed_error_is_caught(
+    warm: World, golden: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(teardown, "_ask", lambda entry, scope, there: teardown.GONE)
+    monkeypatch.setattr(teardown.sweep, "run", lambda scope: {})
+    found = verdict(warm, golden, "deploy:ecs.CreateService#1:denied**")
+    assert found.wrong
+
+
+def test_an_adoption_that_does_not_happen_is_caught(
+    warm: World, golden: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create_only(kind: Any, context: Any, create: Any, duplicate: Any = frozenset()) -> Any:
+        with kinds_of_resource.domain_errors("make", absent=frozenset()):
+            return create()
+
+    from shoal.resources import task_definition
+
+    monkeypatch.setattr(task_definition, "make_or_adopt", create_only)
+    found = verdict(warm, golden, "deploy:ecs.RegisterTaskDefinition#1:crash-after")
+    assert found.wrong
+
+
+def test_cutting_a_case_short_changes_no_verdict(warm: World) -> None:
+    """The same cases, cut short where their future is known and run to their end."""
+
+    def case(prune: bool) -> list[tuple[str, str, tuple[str, ...]]]:
+        stage, recorded = explore.prepared(warm, SCENARIOS["deploy"])
+        wanted = {"ecs.CreateCluster", "dynamodb.GetItem", "lambda.load_balancer"}
+
+        def choose(name: str, number: int, _: Any) -> list[str]:
+            short = (
+                ["throttle", "lost*", "crash-after"] if name.partition(".")[0] != "lambda" else ["timeout"]
+            )
+            return short if name in wanted and number == 1 else []
+
+        found = explore.Explorer(stage, recorded, (explore.Level(choose),), prune=prune).run()
+        return [(one.plan, one.outcome, one.wrong) for one in found]
+
+    short, whole = forked(lambda: case(True), 300), forked(lambda: case(False), 300)
+    assert len(short) == 7
+    assert short == whole

@@ -1,0 +1,201 @@
+"""One warm world: an account with a network, a balancer, tables, both machines and a READY neighbour."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from faults import machines
+from faults.clock import VirtualClock, virtual_time
+from faults.fleet import Fleet
+from faults.injector import Injector, injecting
+from faults.kinds import FunctionDied
+from faults.machines import ExecutionDied, Machines
+from faults.quick import quick
+from rest_world import CONTEXT, ROOT, Reply, event, load_app, reply
+
+FUNCTIONS = ROOT / "functions"
+REGION, ACCOUNT = "us-west-2", "123456789012"
+MODEL = "s3://shoal-data/models/reef.onnx"
+NEIGHBOUR = "neighbour"
+PASSING_READS = 2
+"""How many reads still show a passing state (DRAINING and the like)."""
+SERVICES = (
+    "autoscaling", "dynamodb", "ec2", "ecs", "elbv2", "events", "iam", "logs", "s3", "sesv2", "sqs", "ssm",
+    "stepfunctions", "cloudwatch",
+)  # fmt: skip
+
+
+@dataclass
+class World:
+    injector: Injector
+    clock: VirtualClock
+    machines: Machines
+    fleet: Fleet
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Reply:
+        """A request to the real REST function; a function that died is API Gateway's 502."""
+        raw = event(method, path, body)
+        raw["headers"] |= headers or {}
+        try:
+            return reply(load_app("deploy_api").lambda_handler(raw, CONTEXT))
+        except (FunctionDied, ExecutionDied):
+            return Reply(502, {}, {"title": "the function died"})
+
+    def ask(self, method: str, path: str, body: Any = None) -> Reply:
+        """The same as a patient client does it: again after a 5xx, a few times; then all executions run."""
+        answer = Reply(500, {}, {})
+        for _ in range(4):
+            answer = self.request(method, path, body)
+            if answer.status < 500:
+                break
+            self.clock.sleep(1)
+        self.machines.run()
+        return answer
+
+    def settle(self) -> None:
+        """Let passing states pass, so that a later look changes nothing."""
+        from shoal.aws import client
+
+        for _ in range(PASSING_READS + 2):
+            client("ecs").describe_clusters(clusters=["none"])
+            client("ecs").describe_capacity_providers()
+            client("autoscaling").describe_auto_scaling_groups()
+
+
+def specification(name: str = "benthic", **more: Any) -> dict[str, Any]:
+    """A deployment that has one of everything."""
+    body = {
+        "name": name, "model_location": MODEL, "serves": ["queue", "endpoint"], "compute": "ec2-gpu",
+        "notify": ["scientist@example.org"],
+    }  # fmt: skip
+    return body | more
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """The account with everything in force; moto is stock again after it."""
+    from moto import mock_aws
+    from shoal.aws import client
+    from shoal.settings import settings
+    from shoal_local import strict
+
+    injector = Injector()
+    for folder in sorted(FUNCTIONS.iterdir()):
+        load_app(folder.name)
+    with pytest.MonkeyPatch.context() as patched:
+        _environment(patched, _KEYS)
+        with (
+            mock_aws(config={"stepfunctions": {"execute_state_machine": True}}),
+            strict.installed(PASSING_READS),
+            virtual_time() as clock,
+            quick(),
+            machines.synchronous(injector, clock) as made,
+            injecting(injector),
+        ):
+            client.cache_clear()
+            settings.cache_clear()
+            for service in SERVICES:
+                client(service)
+            _environment(patched, _furnish())
+            settings.cache_clear()
+            built = World(injector, clock, made, Fleet())
+            clock.ticked = built.fleet.tick
+            answer = built.ask("POST", "/deploy", specification(NEIGHBOUR))
+            if answer.status != 202:
+                raise AssertionError(f"the neighbour was not deployed: {answer.body}")
+            built.settle()
+            yield built
+    client.cache_clear()
+    settings.cache_clear()
+
+
+_KEYS = {
+    "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "AWS_MAX_ATTEMPTS": "3",
+}  # fmt: skip
+
+
+def _environment(patched: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for key, value in variables.items():
+        patched.setenv(key, value)
+
+
+def _furnish() -> dict[str, str]:
+    from shoal.aws import client
+
+    s3 = client("s3")
+    s3.create_bucket(Bucket="shoal-data", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="shoal-data", Key="models/reef.onnx", Body=b"x")
+    client("sesv2").create_email_identity(EmailIdentity="shoal@example.org")
+    _tables()
+    roles = f"arn:aws:iam::{ACCOUNT}:role"
+    return {
+        "SHOAL_ENVIRONMENT": "dev",
+        "DEPLOYMENTS_TABLE": "deployments",
+        "REGISTRY_TABLE": "registry",
+        "DATA_BUCKET": "shoal-data",
+        "DEPLOY_STATE_MACHINE": machines.create("deploy"),
+        "DELETE_STATE_MACHINE": machines.create("delete"),
+        "PORT_RANGE": "5001-5010",
+        "TASK_ROLE_ARN": f"{roles}/task",
+        "EXECUTION_ROLE_ARN": f"{roles}/execution",
+        "WORKER_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:1",
+        "SENDER_ADDRESS": "shoal@example.org",
+        "OPERATOR_ADDRESSES": "operator@example.org",
+        **_network(),
+        **_instances(),
+    }
+
+
+def _network() -> dict[str, str]:
+    from shoal.aws import client
+
+    ec2 = client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
+            "Subnet"
+        ]["SubnetId"]
+        for n, zone in enumerate("ab")
+    ]
+    group = ec2.create_security_group(GroupName="instances", Description="instances", VpcId=vpc)["GroupId"]
+    balancer = client("elbv2").create_load_balancer(
+        Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
+    )["LoadBalancers"][0]
+    return {
+        "VPC_ID": vpc,
+        "SUBNET_IDS": ",".join(subnets),
+        "INSTANCE_SECURITY_GROUP": group,
+        "LOAD_BALANCER_ARN": balancer["LoadBalancerArn"],
+        "LOAD_BALANCER_DNS_NAME": balancer["DNSName"],
+    }
+
+
+def _instances() -> dict[str, str]:
+    from shoal.aws import client
+
+    profile = client("iam").create_instance_profile(InstanceProfileName="instances")
+    image = client("ec2").register_image(Name="ecs-gpu", RootDeviceName="/dev/xvda")["ImageId"]
+    client("ssm").put_parameter(Name="/test/gpu", Type="String", Value=json.dumps({"image_id": image}))
+    arn = str(profile["InstanceProfile"]["Arn"])
+    return {"INSTANCE_PROFILE_ARN": arn, "GPU_AMI_PARAMETER": "/test/gpu"}
+
+
+def _tables() -> None:
+    from rest_world import _make_tables
+
+    _make_tables()
+
+
+def workers() -> int:
+    """How many cases run at once."""
+    return int(os.environ.get("JOBS") or os.cpu_count() or 1)
