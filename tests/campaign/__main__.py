@@ -7,11 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from campaign.parts import Part, doubles, doubles_in_rollback, replay, shortest, singles
+from campaign.parts import Part, doubles, doubles_in_rollback, races, replay, shortest, singles
 from campaign.sampling import FULL, SEED
 from campaign.table import Table, write
 from faults.cases import Verdict
-from faults.plans import parse
 from faults.world import World, world
 
 PAGE = Path(__file__).parents[2] / "docs" / "campaign.md"
@@ -25,6 +24,7 @@ def parts() -> list[Part]:
         singles("delete"),
         doubles_in_rollback(),
         doubles("delete", 2000 if FULL else 200),
+        races(),
     ]
 
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _one(made: World, text: str) -> int:
-    verdict = replay(made, parse(text))
+    verdict = replay(made, text)
     print(
         f"{verdict.plan}: {verdict.outcome}", *([] if verdict.hit else ["(a fault of the plan met no call)"])
     )

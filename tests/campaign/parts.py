@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from random import Random
 
-from campaign.sampling import FULL, SECOND, first_failures, one_of, single
+from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, single
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
 from faults.explore import Level
-from faults.forks import forked
+from faults.forks import at_once, forked
+from faults.interleave import Schedule, one_preemption
 from faults.plans import Plan, parse
+from faults.races import RACES, Race
+from faults.races import read as read_race
+from faults.races import run as run_race
 from faults.world import World, workers
 
 _PART_SECONDS = 4 * 3600
 DOUBLES = 9000 if FULL else 1000
+PAIRS = 500 if FULL else 101
+"""Schedules with two preemptions for each race."""
 _MARGIN = 1.3
 """Sampling by lot draws about as many as asked for; this much more makes it at least as many."""
 
@@ -66,14 +74,23 @@ def _explored(world: World, name: str, levels: Callable[[int], tuple[Level, ...]
     def work() -> list[Verdict]:
         stage, golden = explore.prepared(world, scenarios.SCENARIOS[name])
         made = levels(len(golden.calls))
-        return [verdict for found in explore.explore(stage, golden, made, workers()) for verdict in found]
+        return explore.explore(stage, golden, made, workers())
 
     found: list[Verdict] = forked(work, _PART_SECONDS)
     return found
 
 
-def replay(world: World, plan: Plan) -> Verdict:
-    """One plan from its beginning."""
+def replay(world: World, text: str) -> Verdict:
+    """One plan from its beginning.
+
+    Raises:
+        ValueError: it is not spelled as a plan.
+    """
+    if text.startswith("race:"):
+        race, schedule = read_race(text)
+        raced: Verdict = forked(lambda: run_race(world, race, schedule)[0])
+        return raced
+    plan = parse(text)
 
     def golden() -> str:
         return explore.prepared(world, scenarios.SCENARIOS[plan.scenario])[1].account
@@ -85,10 +102,12 @@ def replay(world: World, plan: Plan) -> Verdict:
 
 def shortest(world: World, verdict: Verdict) -> str:
     """The command of the fewest faults of a failed case that still break the promise."""
+    if verdict.plan.startswith("race:"):
+        return f"make campaign PLAN='{verdict.plan}'"
     plan = parse(verdict.plan)
     for count in range(1, len(plan.faults)):
         for smaller in _parts_of(plan, count):
-            if replay(world, smaller).wrong:
+            if replay(world, str(smaller)).wrong:
                 return smaller.command
     return plan.command
 
@@ -96,3 +115,42 @@ def shortest(world: World, verdict: Verdict) -> str:
 def _parts_of(plan: Plan, count: int) -> Iterator[Plan]:
     for start in range(len(plan.faults) - count + 1):
         yield Plan(plan.scenario, plan.faults[start : start + count])
+
+
+def races() -> Part:
+    """Every schedule with one preemption, and a sample with two."""
+    return Part("interleavings", _raced)
+
+
+def _raced(world: World) -> list[Verdict]:
+    found: list[Verdict] = []
+    choices: dict[str, list[int]] = {}
+    for race in RACES.values():
+        verdict, choices[race.name] = forked(functools.partial(run_race, world, race, ()))
+        found.append(verdict)
+    plain = [(race, one) for race in RACES.values() for one in one_preemption(choices[race.name])]
+    twice = [(race, _two(race.name, choices[race.name], n)) for race in RACES.values() for n in range(PAIRS)]
+    return found + _spread(world, [*plain, *dict.fromkeys(twice)])
+
+
+def _two(name: str, choices: list[int], number: int) -> Schedule:
+    """A schedule with two preemptions, by lot."""
+    random = Random(f"{SEED} {name} {number}")
+    possible = [point for point, others in enumerate(choices) if others]
+    points = sorted(random.sample(possible, 2))
+    return tuple((point, random.randrange(max(choices))) for point in points)
+
+
+def _spread(world: World, cases: list[tuple[Race, Schedule]]) -> list[Verdict]:
+    """The cases over the workers, each in a fork of its own."""
+
+    def work(shard: int) -> list[Verdict]:
+        mine = cases[shard :: workers()]
+        return [forked(functools.partial(_schedule, world, *case)) for case in mine]
+
+    shards = at_once([functools.partial(work, shard) for shard in range(workers())], _PART_SECONDS)
+    return [verdict for found in shards for verdict in found]
+
+
+def _schedule(world: World, race: Race, schedule: Schedule) -> Verdict:
+    return run_race(world, race, schedule)[0]

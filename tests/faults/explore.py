@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from faults import kinds
 from faults.cases import Stage, Verdict, canonical
-from faults.forks import CASE_SECONDS, CaseFailed, collect, finish, fork, forked
+from faults.forks import CASE_SECONDS, CaseFailed, at_once, collect, finish, fork, forked
 from faults.injector import Call
 from faults.plans import Fault, Plan
 
@@ -183,20 +183,11 @@ class Explorer:
                 raise Converged
 
 
-def explore(stage: Stage, golden: Golden, levels: tuple[Level, ...], shards: int) -> Iterator[list[Verdict]]:
+def explore(stage: Stage, golden: Golden, levels: tuple[Level, ...], shards: int) -> list[Verdict]:
     """The cases of a scenario over ``shards`` processes."""
-    pending = []
-    for shard in range(shards):
-        reader, writer = os.pipe()
-        child = fork()
-        if child == 0:
-            os.close(reader)
-            explorer = Explorer(stage, golden, levels, shard, shards)
-            finish(writer, explorer.run)
-        os.close(writer)
-        pending.append((child, reader))
-    for child, reader in pending:
-        yield collect(child, reader, _SHARD_SECONDS)
+    explorers = [Explorer(stage, golden, levels, shard, shards) for shard in range(shards)]
+    found = at_once([explorer.run for explorer in explorers], _SHARD_SECONDS)
+    return [verdict for verdicts in found for verdict in verdicts]
 
 
 def prepared(world: Any, scenario: Any) -> tuple[Stage, Golden]:

@@ -1,7 +1,7 @@
 """Requests and executions side by side, one running at a time, each AWS call a point where another may go on.
 
-Preemption-bounded as in CHESS (Musuvathi and others, OSDI 2008): without preemption a thread runs until it ends
-or waits; a schedule names the points where it is taken off, and who goes on.
+Preemption-bounded as in CHESS (Musuvathi and others, OSDI 2008): without preemption a thread runs until it
+ends or waits; a schedule names the points where it is taken off, and who goes on.
 """
 
 from __future__ import annotations

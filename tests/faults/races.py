@@ -113,7 +113,7 @@ def _delete_and_deploy(scene: Scene) -> None:
 
 
 def _as_answered(scene: Scene) -> list[str]:
-    """The deletion was accepted, or the deployment had been; the last one that was accepted is what stands."""
+    """Whichever request was accepted last is what stands."""
     status, answers = status_of(FIRST), scene.replies
     if status not in {"DELETED", "READY"}:
         return [f"it is {status} after {answers}"]
