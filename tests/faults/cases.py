@@ -11,6 +11,7 @@ from faults.snapshot import Snapshot
 from faults.world import World
 
 _STEADY_ROUNDS = 3
+_UNFINISHED = frozenset({"ACCEPTED", "DEPLOYING", "ROLLING_BACK", "DELETING"})
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Stage:
 
     def judge(self) -> tuple[str, list[str]]:
         """The status, and everything that is wrong; the account is emptied where it was not finished."""
+        if status_of(NAME) in _UNFINISHED:
+            self.world.recover()
         status = status_of(NAME)
         if status in self.scenario.whole:
             return status, self._judge_whole(status)

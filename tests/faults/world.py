@@ -60,6 +60,15 @@ class World:
         self.machines.run()
         return answer
 
+    def recover(self) -> None:
+        """The pass of every five minutes, as often as an hour has it."""
+        for _ in range(12):
+            self.clock.sleep(300)
+            self.machines.invoke("recovery", {"source": "aws.scheduler"})
+            if not self.machines.queue:
+                return
+            self.machines.run()
+
     def settle(self) -> None:
         """Let passing states pass, so that a later look changes nothing."""
         from shoal.aws import client
