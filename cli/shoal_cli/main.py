@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from shoal_cli import deployments, events, jobs, local, registry, track
+from shoal_cli import deployments, events, export, jobs, local, registry, track
 from shoal_cli.console import errors
 from shoal_cli.demo import command as demo
 from shoal_cli.errors import CliError
@@ -25,6 +25,7 @@ app.command()(jobs.process)
 app.command()(jobs.results)
 app.command()(track.track)
 app.command()(track.retrack)
+app.command()(export.export)
 app.command()(demo.demo)
 app.add_typer(registry.app, name="registry")
 app.add_typer(local.app, name="local")

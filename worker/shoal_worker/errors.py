@@ -43,6 +43,12 @@ class ArchiveError(EngineError):
     code = "archive-invalid"
 
 
+class ExportError(EngineError):
+    """A result cannot be written in another form."""
+
+    code = "export-failed"
+
+
 class TrackingStopped(EngineError):
     """The caller's ``stop`` said so; nothing was written."""
 
