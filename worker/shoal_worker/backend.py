@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from shoal_worker.errors import ModelError
 from shoal_worker.frames import Floats
 
 Tensor = npt.NDArray[Any]
@@ -52,12 +53,20 @@ def open_backend(
         ModelError: the device is not known or not there, or the file is no model it can load.
     """
     if chosen_device(device) == "openvino":
-        from shoal_worker.openvinobackend import OpenVinoBackend
-
-        return OpenVinoBackend(path, outputs, threads, half=half)
+        return _openvino(path, outputs, threads, half=half)
     from shoal_worker.onnxbackend import OnnxBackend
 
     return OnnxBackend(path, outputs, device, threads)
+
+
+def _openvino(path: Path, outputs: Sequence[str], threads: int, *, half: bool) -> Backend:
+    try:
+        from shoal_worker.openvinobackend import OpenVinoBackend
+    except ImportError as error:
+        raise ModelError(
+            "OpenVINO is not installed: `pip install openvino`, or use the device cpu"
+        ) from error
+    return OpenVinoBackend(path, outputs, threads, half=half)
 
 
 def chosen_device(device: str | None) -> str | None:

@@ -72,7 +72,7 @@ def bound_device(device: str | None) -> tuple[str, int]:
 
 
 def _streams(threads: int) -> int:
-    return max(1, (threads or os.cpu_count() or 1) // STREAM_THREADS)
+    return max(1, (threads or len(os.sched_getaffinity(0))) // STREAM_THREADS)
 
 
 def _precision(provider: str, element: str) -> str:
