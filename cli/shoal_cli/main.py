@@ -8,6 +8,7 @@ import typer
 
 from shoal_cli import deployments, events, export, jobs, local, registry, track
 from shoal_cli.console import errors
+from shoal_cli.convert import command as convert
 from shoal_cli.demo import command as demo
 from shoal_cli.errors import CliError
 
@@ -28,6 +29,7 @@ app.command()(track.retrack)
 app.command()(export.export)
 app.command()(demo.demo)
 app.add_typer(registry.app, name="registry")
+app.add_typer(convert.app, name="model")
 app.add_typer(local.app, name="local")
 
 

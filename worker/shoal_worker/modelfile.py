@@ -20,8 +20,9 @@ LABELS = "labels.txt"
 
 _TORCH = (
     "{name} is a PyTorch checkpoint: loading one runs code that it carries, so the worker takes ONNX only. "
-    "Export it once on your own machine: `python export.py --weights {name} --include onnx` (YOLOv5) or "
-    "`yolo export model={name} format=onnx` (YOLOv8 and later), then register the .onnx file"
+    "Convert it once on your own machine: `shoal model convert {name}`, which runs none of it; or export it "
+    "where it was trained, with `python export.py --weights {name} --include onnx` (YOLOv5) or "
+    "`yolo export model={name} format=onnx` (YOLOv8 and later). Then register the .onnx file"
 )
 
 

@@ -12,6 +12,7 @@ from shoal_worker.service.logs import logger
 from shoal_worker.service.storage import Storage
 
 EXPORT_COMMANDS = (
+    "shoal model convert {name}; or where it was trained, "
     "yolov5: python export.py --weights {name} --include onnx; "
     "ultralytics: yolo export model={name} format=onnx"
 )
