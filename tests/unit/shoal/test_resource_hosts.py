@@ -119,6 +119,29 @@ def test_a_priority_lost_to_a_foreign_rule_is_marked_and_walked_around(
     assert (priorities.owned("foreign"), priorities.owned("benthic")) == ([1], [2])
 
 
+def test_a_rule_that_the_list_does_not_show_yet_is_adopted(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given: the answer of the first call was lost, and the rules are read from before it
+    context, rule, read = context_of(), BY_KIND["host_rule"], balancer.rules
+    first = rule.make(context)
+    stale = [[], []]
+    monkeypatch.setattr(balancer, "rules", lambda: stale.pop() if stale else read())
+    # When / Then
+    assert rule.make(context) == first
+    assert len(read()) == 1
+    assert priorities.owned("foreign") == []
+
+
+def test_a_ready_endpoint_is_found_at_its_host_name() -> None:
+    # Given
+    spec = flow.spec_of("endpoint", **flow.BY_HOST)
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    # When
+    flow.become(payload, "READY")
+    # Then
+    assert store.get("benthic").endpoint == f"https://{HOST}"
+
+
 def test_priorities_that_are_always_lost_are_tried_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
     context = context_of()
     monkeypatch.setattr(BY_KIND["host_rule"], "_create", lambda *_: None)
