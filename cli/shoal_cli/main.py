@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from shoal_cli import deployments, events, export, jobs, local, registry, track
+from shoal_cli import deployments, events, export, jobs, local, registry, reproduce, track
 from shoal_cli.console import errors
 from shoal_cli.convert import command as convert
 from shoal_cli.demo import command as demo
@@ -27,6 +27,7 @@ app.command()(jobs.results)
 app.command()(track.track)
 app.command()(track.retrack)
 app.command()(export.export)
+app.command()(reproduce.reproduce)
 app.command()(demo.demo)
 app.add_typer(registry.app, name="registry")
 app.add_typer(convert.app, name="model")

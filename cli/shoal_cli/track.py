@@ -79,7 +79,7 @@ def track_one(
             annotated=output / f"{video.stem}.annotated.mp4" if draw else None,
             picture=output / f"{video.stem}.trajectories.png" if draw else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-            contained=contained,
+            contained=contained, receipt=True,
         )  # fmt: skip
 
 

@@ -4,7 +4,8 @@ file.
 Members, streamed in this order: ``processingjobconfig.json``, ``tracks/<stem>.txt``, one ``f%06d.json`` per
 frame with detections, ``<stem>.mp4`` if there is one, ``detections.npz`` (every detection, tracked or not,
 for ``shoal retrack``; see ``detectionlog``), then the folder named as the archive without ``.tar.gz`` with
-``detections.csv``, ``tracks.csv`` and ``metadata.json``. The same content gives the same bytes.
+``detections.csv``, ``tracks.csv`` and ``metadata.json``, and at last ``receipt.json`` where one is wanted.
+The same content gives the same bytes, but for the receipt.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from shoal_worker.archivetext import (
     job_config,
     metadata,
     mot_rows,
+    receipt_text,
     track_rows,
 )
 from shoal_worker.detectionlog import MEMBER
@@ -34,6 +36,7 @@ from shoal_worker.detectionlog import MEMBER
 __all__ = ["SUFFIX", "ArchiveContent", "Provenance", "archive_name", "write_archive"]
 
 SUFFIX = ".tar.gz"
+RECEIPT = "receipt.json"
 TEXT_IN_MEMORY = 8 * 1024 * 1024
 TIME = 0
 """The time stamp of every member: results of the same video compare equal."""
@@ -61,6 +64,8 @@ def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = 
         _add_text(archive, f"{folder}/detections.csv", detection_rows(content))
         _add_text(archive, f"{folder}/tracks.csv", track_rows(content))
         _add_text(archive, f"{folder}/metadata.json", [metadata(content)])
+        if (receipt := receipt_text(content)) is not None:
+            _add_text(archive, f"{folder}/{RECEIPT}", [receipt])
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,8 @@ class Provenance:
 
     ``processing_job_name`` is deepsea-ai's ``<processor>-<job name>``; ``arguments`` the container's;
     ``video_path`` where the video lies for the person who asked (a URI, a key). ``processed_at`` is ISO 8601
-    in UTC: give it to get the same bytes again.
+    in UTC: give it to get the same bytes again. ``image_digest`` and ``model_version`` (of the registry) are
+    written down where they are known; ``instance_type`` and ``usd_per_hour`` price the receipt.
     """
 
     user_name: str = ""
@@ -45,11 +46,18 @@ class Provenance:
     arguments: tuple[str, ...] = ()
     video_path: str = ""
     processed_at: str = field(default_factory=_now)
+    image_digest: str = ""
+    model_version: str = ""
+    instance_type: str = ""
+    usd_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveContent:
-    """Everything that an archive is written from."""
+    """Everything that an archive is written from.
+
+    ``track_config`` is the text of the tracker's file; ``receipt`` is asked when all else is written.
+    """
 
     video: VideoInfo
     frames: int
@@ -65,6 +73,8 @@ class ArchiveContent:
     provenance: Provenance
     decoder: str
     log: DetectionLog
+    track_config: str = ""
+    receipt: Callable[[], dict[str, Any]] | None = None
 
     def label(self, index: int) -> str:
         """The name of a class."""
@@ -182,10 +192,27 @@ def _how(content: ArchiveContent) -> dict[str, Any]:
         "video": {"codec": content.video.codec, "rate": str(content.video.rate),
                   "start_seconds": content.video.start_seconds, "damaged_packets": content.damaged,
                   "decoder": content.decoder},
+        "origin": _origin(content),
         "interpolated_boxes": int(content.table.interpolated.sum()),
         "names": list(content.names),
         "notes": list(content.notes),
     }  # fmt: skip
+
+
+def _origin(content: ArchiveContent) -> dict[str, Any]:
+    """What is needed to do it again: checksums of video, code and image, and the tracker's file."""
+    source = content.provenance
+    return {
+        **content.log.about.get("origin", {}),
+        "image": {"uri": source.image_uri, "digest": source.image_digest},
+        "model_version": source.model_version,
+        "track_config": content.track_config,
+    }
+
+
+def receipt_text(content: ArchiveContent) -> str | None:
+    """``receipt.json``, where one is wanted: the only member that differs from run to run."""
+    return None if content.receipt is None else _json(content.receipt())
 
 
 def _csv(row: tuple[Any, ...]) -> str:

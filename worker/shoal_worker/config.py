@@ -23,13 +23,15 @@ BUFFER_RATE = 30.0
 class TrackConfig:
     """A tracker's configuration as its file says it.
 
-    ``one_gate`` is StrongSORT's way: the detector's confidence is the only threshold on scores.
+    ``one_gate`` is StrongSORT's way: the detector's confidence is the only threshold on scores. ``text`` is
+    the file's, kept for the archive.
     """
 
     kind: str = "default"
     parameters: TrackerParameters = field(default_factory=TrackerParameters)
     one_gate: bool = False
     notes: tuple[str, ...] = ()
+    text: str = field(default="", compare=False)
 
     def resolved(self, confidence: float | None) -> TrackerParameters:
         """The parameters for a run whose ``--conf-thres`` is ``confidence`` (None: not given).
@@ -78,7 +80,7 @@ def parse_track_config(text: str) -> TrackConfig:
         raise TrackConfigError(f"the tracker {kind!r} is not known: use one of {', '.join(_KINDS)}")
     keys = {str(key): value for key, value in (sections[kind] if named else content).items()}
     notes = [f"{name} was skipped: it is not a tracker's section" for name in sections if name != kind]
-    return _mapped(kind, keys, notes)
+    return replace(_mapped(kind, keys, notes), text=text)
 
 
 def _guess(content: dict[str, Any]) -> str:

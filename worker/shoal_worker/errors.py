@@ -43,6 +43,12 @@ class ArchiveError(EngineError):
     code = "archive-invalid"
 
 
+class ReproductionError(EngineError):
+    """A result cannot be made again from what is given."""
+
+    code = "not-reproducible"
+
+
 class ExportError(EngineError):
     """A result cannot be written in another form."""
 

@@ -7,24 +7,26 @@ and memory does not grow with the video.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal_worker.archive import ArchiveContent, Provenance, archive_name
 from shoal_worker.config import TrackConfig, read_track_config
 from shoal_worker.detectionlog import DetectionLog
-from shoal_worker.detector import Detector
+from shoal_worker.detector import Detector, Found
 from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import TrackTable
 from shoal_worker.hardware import decoding_device
 from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions, parse_options
+from shoal_worker.origin import Checksum, code_identity
 from shoal_worker.passes import tracking_pass
-from shoal_worker.prepare import Decoding
+from shoal_worker.prepare import Decoding, Prepared
 from shoal_worker.preprocess import Letterbox
 from shoal_worker.readahead import read_ahead
+from shoal_worker.receipt import StageClock
 from shoal_worker.result import Pictures, Stop, TrackResult, conclude
 from shoal_worker.table import summarise
 from shoal_worker.tracker import TrackerParameters
@@ -39,6 +41,7 @@ AnyDecoding: TypeAlias = "Decoding | ContainedDecoding"
 
 Progress = Callable[[int, int | None], None]
 FRAMES_AHEAD = 8
+GPU_PROVIDERS = frozenset({"CUDAExecutionProvider", "TensorrtExecutionProvider"})
 INTERVAL = 0.5
 
 
@@ -56,6 +59,7 @@ def track_video(
     picture: Path | None = None,
     decoders: int = 1,
     contained: bool = False,
+    receipt: bool = False,
 ) -> TrackResult:
     """Track one local file and write its archive; nothing is left behind when it fails or stops.
 
@@ -73,6 +77,8 @@ def track_video(
         decoders: how many decoders share the file, cut at keyframes; the result is the same for any number.
         contained: decode in a process that can do nothing else (``shoal_worker.containment``), on the
             processor; the result is the same.
+        receipt: put what it took (seconds, speed of each stage, USD) into the archive; its bytes then differ
+            from run to run.
 
     Raises:
         VideoError, ModelError, OptionsError, TrackConfigError: the input is at fault; the message says how to
@@ -86,12 +92,16 @@ def track_video(
     options = replace(options, confidence=_floor(options, parameters))
     stop = stop or (lambda: False)
     run = _Run(detector, options, parameters, Ticker(progress), stop, contained)
+    checksum = Checksum(video)
     seen = run.track(video, decoders)
+    seen.log.about["origin"] = {"video": checksum.result(), "code": code_identity()}
+    provenance = provenance or Provenance()
     notes = (*options.notes, *detector.notes(options), *config.notes)
     content = ArchiveContent(
         seen.info, len(seen.log), seen.table, tuple(summarise(seen.table, detector.label)), detector.names,
         options, parameters, config.kind, detector.model.description, seen.damaged, notes,
-        provenance or Provenance(), seen.decoder, seen.log,
+        provenance, seen.decoder, seen.log, config.text,
+        run.receipt(len(seen.log), provenance) if receipt else None,
     )  # fmt: skip
     target = output if output.name.endswith(".tar.gz") else output / archive_name(video)
     pictures = Pictures(video, annotated, picture, options.save_video, contained)
@@ -143,6 +153,7 @@ class _Run:
     tick: Ticker
     stop: Stop
     contained: bool = False
+    clock: StageClock = field(default_factory=StageClock)
 
     def track(self, video: Path, decoders: int) -> _Seen:
         """Decode and detect in two threads, associate in this one."""
@@ -152,21 +163,22 @@ class _Run:
         )
         camera = CameraMotion() if self.parameters.camera_motion else None
         with (
-            read_ahead(decoding, FRAMES_AHEAD) as prepared,
-            read_ahead(
-                self.detector.stream(prepared, decoding.letterbox, self.options), FRAMES_AHEAD
-            ) as found,
+            read_ahead(self.clock.busy("decode", decoding), FRAMES_AHEAD) as prepared,
+            read_ahead(self._detected(prepared, decoding.letterbox), FRAMES_AHEAD) as found,
         ):
             self._check(0)
             for frame, detections in found:
-                motion = camera.follow(*frame.thumbnail) if camera and frame.thumbnail else None
-                log.add(detections, motion)
-                tracking.add(detections, motion)
+                with self.clock.stage("associate"):
+                    motion = camera.follow(*frame.thumbnail) if camera and frame.thumbnail else None
+                    log.add(detections, motion)
+                    tracking.add(detections, motion)
                 self.tick(len(log), info.expected_frames)
                 self._check(len(log))
         self.tick(len(log), len(log), last=True)
         log.about |= {"damaged": decoding.damaged, "decoder": decoding.decoder}
-        return _Seen(info, decoding.decoder, decoding.damaged, log, tracking.table())
+        with self.clock.stage("associate"):
+            table = tracking.table()
+        return _Seen(info, decoding.decoder, decoding.damaged, log, table)
 
     def _decoding(self, video: Path, decoders: int) -> tuple[AnyDecoding, VideoInfo, DetectionLog]:
         model, decoding = self.detector.model, self._opened(video, decoders)
@@ -192,6 +204,22 @@ class _Run:
             return ContainedDecoding(video, letterbox, decoders=decoders, camera=camera)
         hardware = decoding_device(self.detector.model.provider, self.detector.device)
         return Decoding(video, letterbox, decoders=decoders, camera=camera, hardware=hardware)
+
+    def _detected(self, prepared: Iterator[Prepared], letterbox: Letterbox) -> Iterator[Found]:
+        waiting = self.clock.waiting("detect", prepared)
+        return self.clock.busy("detect", self.detector.stream(waiting, letterbox, self.options))
+
+    def receipt(self, frames: int, source: Provenance) -> Callable[[], dict[str, Any]]:
+        """What this run took, as of when it is asked."""
+        model, clock = self.detector.model, self.clock
+
+        def told() -> dict[str, Any]:
+            answer = clock.receipt(frames, source.instance_type, source.usd_per_hour)
+            if model.provider not in GPU_PROVIDERS:
+                return answer
+            return answer | {"gpu_seconds": answer["stages"]["detect"]["seconds"]}
+
+        return told
 
     def _check(self, done: int) -> None:
         if self.stop():

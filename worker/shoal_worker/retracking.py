@@ -55,7 +55,7 @@ def retrack(
     content = ArchiveContent(
         info, len(log), table, tuple(summarise(table, lambda index: _label(names, index))), names,
         replace(options, confidence=floor), parameters, config.kind, model, int(log.about.get("damaged", 0)),
-        notes, provenance or Provenance(), decoder, log,
+        notes, provenance or Provenance(), decoder, log, config.text,
     )  # fmt: skip
     target = output if output.name.endswith(SUFFIX) else output / archive_name(Path(info.name))
     return conclude(content, target, Pictures(), lambda: False, lambda: time.perf_counter() - began)

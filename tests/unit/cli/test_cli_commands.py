@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 
 COMMANDS = [
     [], ["deploy"], ["status"], ["delete"], ["events"], ["process"], ["results"], ["track"],
-    ["retrack"], ["demo"], ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"],
+    ["retrack"], ["export"], ["reproduce"], ["demo"],
+    ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"],
     ["local"], ["local", "up"], ["local", "down"],
 ]  # fmt: skip
 

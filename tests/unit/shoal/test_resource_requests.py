@@ -75,6 +75,8 @@ def test_the_worker_gets_the_environment_of_the_contract() -> None:
         "SHOAL_TRACK_CONFIG": "s3://shoal-models/t.yaml",
         "SHOAL_ARGS": "--conf 0.2",
         "SHOAL_IMAGE_URI": "registry/worker:1",
+        "SHOAL_MODEL_VERSION": "",
+        "SHOAL_INSTANCE_TYPE": "g5.xlarge",
         "SHOAL_PORT": "8080",
         "VIDEO_QUEUE": "https://q",
         "VIDEO_BUCKET": "shoal-data",

@@ -68,6 +68,7 @@ def test_a_value_is_read(given: dict[str, str], name: str, expected: object) -> 
         ({"SD_API_TCP_LOCAL": "2"}, "SD_API_TCP_LOCAL='2'", "0 (on every interface)"),
         ({"SD_API_TRANSPORT": "4"}, "SD_API_TRANSPORT='4'", "tcp (1) or unix (2)"),
         ({"SD_DEBUG_CRASH": "x"}, "SD_DEBUG_CRASH='x'", "SHOAL_CRASH_DIR"),
+        ({"SHOAL_USD_PER_HOUR": "0"}, "SHOAL_USD_PER_HOUR='0'", "USD an hour"),
         ({"SHOAL_CONTAINMENT": "no"}, "SHOAL_CONTAINMENT='no'", "required, available"),
         ({"SHOAL_SOCKET": "run/s"}, "SHOAL_SOCKET", "absolute path"),
         ({"SHOAL_SOCKET": "/" + "s" * 107}, "SHOAL_SOCKET", "107 bytes"),

@@ -87,6 +87,7 @@ class SharedModel:
                 provenance=self._provenance(job, text),
                 progress=attempt.phase("track"),
                 contained=self.settings.contained,
+                receipt=True,
                 stop=_asked(attempt.check),
             )
         return Tracked(result.archive, result.frames, result.tracks)
@@ -139,6 +140,10 @@ class SharedModel:
             image_uri=self.settings.image_uri,
             arguments=("--model", self.settings.model, "--args", text),
             video_path=f"s3://{self.settings.video_bucket}/{message.video}",
+            image_digest=self.settings.image_digest or self.settings.image_uri.partition("@")[2],
+            model_version=self.settings.model_version,
+            instance_type=self.settings.instance_type,
+            usd_per_hour=self.settings.usd_per_hour,
         )
 
 

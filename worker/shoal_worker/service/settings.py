@@ -44,6 +44,7 @@ _HINTS = {
     "SHOAL_LOCAL_ONLY": "use 1 (listen on this machine only) or 0 (on every interface)",
     "SHOAL_TRANSPORT": "use tcp (1) or unix (2)",
     "SHOAL_SOCKET": f"use an absolute path of at most {SOCKET_PATH_BYTES} bytes",
+    "SHOAL_USD_PER_HOUR": "use the price of the instance in USD an hour, a number above 0",
     "SHOAL_CONTAINMENT": "use required, available (what the kernel has) or off",
     "SHOAL_CRASH_DUMPS": "use 1 (write the stacks of a crash to SHOAL_CRASH_DIR) or 0",
     "TIMEOUT_HOURS": "use a number above 0 and at most 11.5: SQS gives a message back after 12 hours",
@@ -94,6 +95,10 @@ class WorkerSettings(BaseModel):
     )
     crash_dumps: bool = Field(False, validation_alias="SHOAL_CRASH_DUMPS")
     crash_dir: Path = Field(Path("/var/data"), validation_alias="SHOAL_CRASH_DIR")
+    image_digest: str = Field("", max_length=200, validation_alias="SHOAL_IMAGE_DIGEST")
+    model_version: str = Field("", max_length=40, validation_alias="SHOAL_MODEL_VERSION")
+    instance_type: str = Field("", max_length=40, validation_alias="SHOAL_INSTANCE_TYPE")
+    usd_per_hour: float | None = Field(None, gt=0, le=1000, validation_alias="SHOAL_USD_PER_HOUR")
     containment: Containment = Field("available", validation_alias="SHOAL_CONTAINMENT")
     work_dir: Path = Field(
         default_factory=lambda: Path(tempfile.gettempdir()) / "shoal-worker",

@@ -52,6 +52,8 @@ def environment(context: Context) -> dict[str, str]:
         "SHOAL_TRACK_CONFIG": spec.track_config or "",
         "SHOAL_ARGS": spec.args,
         "SHOAL_IMAGE_URI": image(spec),
+        "SHOAL_MODEL_VERSION": "" if spec.model_version is None else str(spec.model_version),
+        "SHOAL_INSTANCE_TYPE": spec.instance_type if spec.compute == "ec2-gpu" else "",
         "SHOAL_PORT": str(PORT),
         "VIDEO_QUEUE": context.made["queue"].extra["url"] if spec.has_queue else "",
         "VIDEO_BUCKET": given.need("data_bucket"),
