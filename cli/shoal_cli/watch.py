@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from rich.markup import escape
+
 from shoal_cli.api import Api
 from shoal_cli.console import console, progress, status_text, waiting
 from shoal_cli.errors import CliError
@@ -78,6 +80,14 @@ def print_deployment(deployment: dict[str, Any]) -> None:
         )
     for resource in deployment.get("resources", []):
         console.print(f"  {resource['kind']}: {resource['name']} ({resource['state']})", soft_wrap=True)
+    for left in deployment.get("leftovers", []):
+        console.print(f"  [yellow]left[/yellow] {left_in_words(left)}", soft_wrap=True)
+
+
+def left_in_words(left: dict[str, Any]) -> str:
+    """What could not be removed, what it costs, why, and what to do; no markup of the terminal in it."""
+    cost = "unknown cost" if left["usd_per_hour"] is None else f"{left['usd_per_hour']:.4g} USD an hour"
+    return escape(f"{left['kind']} {left['name']}, {cost}: {left['reason']}; what to do: {left['advice']}")
 
 
 def _sentence(deployment: dict[str, Any]) -> str:

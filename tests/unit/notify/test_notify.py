@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rest_world import World, load_app, move
-from shoal import deployments, notify, table
+from shoal import deployments, notify
 from shoal.aws import client
+from shoal.contracts.leftover import Leftover
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment
+from shoal.deployments.leftovers import as_text
 from shoal.deployments.store import record_facts
 from shoal.errors import AwsError, InvalidRequest, StaleWriter
 from shoal.notify.safe import header, markup, plain
@@ -83,7 +85,7 @@ def test_a_ready_deployment_is_mailed_with_how_to_use_it(world: World, ses: Ses)
         (
             (S.DEPLOYING, S.ROLLING_BACK, S.ROLLBACK_FAILED),
             "ROLLBACK_FAILED",
-            "left: queue reef-jobs",
+            "left: instance i-1 (1.006 USD an hour): Denied: [no]",
             "curl",
         ),
         ((S.DEPLOYING, S.READY, S.DELETING, S.DELETED), "DELETED", "nothing left", "left: queue"),
@@ -96,8 +98,10 @@ def test_other_outcomes(
     # Given
     deploy(world)
     record_facts("reef", 1, endpoint="http://balancer.example.org:5001")
-    entry = {"pk": "DEPLOYMENT#reef", "sk": "RESOURCE#050#queue", "kind": "queue", "name": "reef-jobs"}
-    table.write({"Put": {"Item": entry}})
+    left = Leftover(
+        kind="instance", name="i-1", reason="Denied: [no]", usd_per_hour=1.006, advice="shoal delete reef"
+    )
+    record_facts("reef", 1, leftovers=as_text([left]))
     for status in statuses:
         deployments.transition("reef", 1, status, "test", "no g5.xlarge capacity in us-west-2b")
     # When
@@ -200,7 +204,8 @@ OURS = {
 @pytest.mark.parametrize("text", [HOSTILE, "</pre><script>", "{0}{title}", "\u2028\u2066"])
 def test_no_field_breaks_out(outcome: S, text: str) -> None:
     # When
-    mail = notify.compose(_deployment(text), outcome, "dev", [text])
+    left = Leftover(kind=text, name=text, reason=text, advice=text)
+    mail = notify.compose(_deployment(text).model_copy(update={"leftovers": [left]}), outcome, "dev")
     # Then
     assert set(_Page(mail.html).tags) <= OURS
     for part in (mail.text, mail.html):

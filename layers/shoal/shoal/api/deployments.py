@@ -65,6 +65,7 @@ def describe(name: str) -> Answer:
         spec=found.spec,
         adjustments=found.adjustments,
         resources=resources(name),
+        leftovers=found.leftovers,
         events=list(reversed(deployments.events(name, _EVENTS))),
         links=_links(found),
     )

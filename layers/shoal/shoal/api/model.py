@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from shoal.contracts.deployment import Adjustment, DeploymentSpec
 from shoal.contracts.job import JobRecord
+from shoal.contracts.leftover import Leftover
 from shoal.contracts.status import DeploymentStatus, LedgerState
 from shoal.deployments.model import Event
 
@@ -44,11 +45,15 @@ class Summary(BaseModel):
 
 
 class Description(Summary):
-    """A deployment with everything that is known of it; events are oldest first."""
+    """A deployment with everything that is known of it; events are oldest first.
+
+    ``leftovers`` is what a rollback or a deletion has not removed yet, as its last pass saw it.
+    """
 
     spec: DeploymentSpec
     adjustments: list[Adjustment]
     resources: list[Resource]
+    leftovers: list[Leftover]
     events: list[Event]
     links: dict[str, str]
 

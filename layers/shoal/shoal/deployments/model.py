@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from shoal.contracts.deployment import Adjustment, DeploymentSpec
+from shoal.contracts.leftover import Leftover
 from shoal.contracts.status import DeploymentStatus
 
 
@@ -39,13 +40,14 @@ class Deployment(BaseModel):
     endpoint: str | None = None
     queue_url: str | None = None
     execution_arn: str | None = None
+    leftovers: list[Leftover] = []
     created_at: str = ""
     updated_at: str = ""
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Deployment:
         """The item of the table; ``spec`` and ``adjustments`` are JSON text there."""
-        texts = {"spec": json.loads(item["spec"]), "adjustments": json.loads(item.get("adjustments", "[]"))}
+        texts = {key: json.loads(item.get(key, "[]")) for key in ("spec", "adjustments", "leftovers")}
         return cls.model_validate(item | texts)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from shoal.contracts.leftover import Leftover, cost_in_words, total
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments import ledger, store
-from shoal.deployments.steps import StepInput
+from shoal.deployments import ledger, leftovers, store
+from shoal.deployments.steps import StepInput, scope_of
 from shoal.settings import settings
 
 _LONGEST_REASON = 2000
@@ -57,15 +58,25 @@ def _reason(payload: StatusInput) -> str | None:
     if payload.become is DeploymentStatus.READY:
         reason = reason or ""
     if payload.become in _WITH_LEFTOVERS:
-        left = ", ".join(f"{entry.kind} {entry.name}" for entry in ledger.entries(payload.deployment))
-        reason = f"{reason or store.get(payload.deployment).reason}; left: {left or 'see the last pass'}"
+        left = _left(payload.deployment)
+        words = ", ".join(f"{one.kind} {one.name}" for one in left) or "see the last pass"
+        cost = cost_in_words(total([one.usd_per_hour for one in left]))
+        reason = f"{reason or store.get(payload.deployment).reason}; left, for {cost}: {words}"
     return reason[:_LONGEST_REASON] if reason is not None else None
+
+
+def _left(name: str) -> list[Leftover]:
+    """What the last pass left; the ledger where none of them came to its end."""
+    deployment = store.get(name)
+    return deployment.leftovers or leftovers.of_ledger(ledger.entries(name), scope_of(deployment))
 
 
 def _facts(payload: StatusInput) -> dict[str, str | None]:
     """The endpoint and the queue appear with READY and disappear with the resources."""
     if payload.become in _WITHOUT_RESOURCES:
-        return {"endpoint": None, "queue_url": None}
+        return {"endpoint": None, "queue_url": None, "leftovers": None}
+    if payload.become in _WITH_LEFTOVERS:
+        return {"leftovers": leftovers.as_text(_left(payload.deployment))}
     if payload.become is not DeploymentStatus.READY:
         return {}
     made = {entry.kind: entry for entry in ledger.entries(payload.deployment)}

@@ -7,12 +7,13 @@ tag agrees. Every entry is asked even after another one failed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
 from shoal.contracts.status import Absence, DeploymentStatus, LedgerState
-from shoal.deployments import ledger, store, sweep
+from shoal.deployments import ledger, leftovers, store, sweep
 from shoal.deployments.model import Deployment
 from shoal.deployments.steps import StepInput, scope_of
 from shoal.errors import Conflict, Retryable, ShoalError, StaleWriter
@@ -45,6 +46,7 @@ def run_pass(payload: StepInput, actor: str = "deletion") -> Pass:
     answers = _walk(deployment, scope, actor)
     if not ledger.entries(deployment.name):
         answers |= sweep.run(scope)
+    leftovers.record(deployment, scope, answers.values())
     return _summary(answers)
 
 
@@ -70,7 +72,7 @@ def _ask(entry: Entry, scope: Scope, there: set[str]) -> Answer:
         return waiting(error.detail)
     except ShoalError as error:
         logger().error("cannot remove", kind=entry.kind, error=error.detail)
-        return Answer(Absence.FAILED, f"{type(error).__name__}: {error.detail}")
+        return Answer(Absence.FAILED, f"{type(error).__name__}: {error.detail}", code=error.code)
 
 
 def _unmake(entry: Entry, scope: Scope) -> Answer:
@@ -88,13 +90,14 @@ def _unmake(entry: Entry, scope: Scope) -> Answer:
 
 def _settle(deployment: Deployment, entry: Entry, answer: Answer, actor: str) -> Answer:
     """Strike out what was absent twice; remember what was absent once."""
+    answer = replace(answer, kind=entry.kind, name=entry.name, arn=entry.arn)
     gone = answer.absence is Absence.GONE
     if gone and entry.gone:
         ledger.remove(deployment.name, deployment.generation, entry, actor)
         logger().info("removed", kind=entry.kind, name_of=entry.name)
         return answer
     ledger.mark_gone(deployment.name, deployment.generation, entry, gone)
-    return waiting("gone, to be confirmed") if gone else answer
+    return replace(answer, absence=Absence.WAITING, reason="gone, to be confirmed") if gone else answer
 
 
 def _summary(answers: dict[str, Answer]) -> Pass:

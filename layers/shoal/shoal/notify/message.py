@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from shoal.contracts.leftover import cost_in_words, total
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment
 from shoal.notify.safe import header, markup, plain
@@ -43,14 +44,14 @@ class Mail:
     html: str
 
 
-def compose(deployment: Deployment, outcome: DeploymentStatus, environment: str, left: list[str]) -> Mail:
-    """The mail for an outcome. ``left`` names what the ledger still holds after a rollback or deletion."""
+def compose(deployment: Deployment, outcome: DeploymentStatus, environment: str) -> Mail:
+    """The mail for an outcome; after a rollback or deletion that left something, with each and its cost."""
     subject = header(f"[shoal {environment}] {deployment.name} is {outcome}")
     parts = [
         Part(_HAPPENED.get(outcome, f"It is {outcome}.")),
         Part(facts=_facts(deployment, outcome)),
         *(_how_to_use(deployment) if outcome is _S.READY else []),
-        *(_how_to_mend(deployment.name, outcome, left)),
+        *(_how_to_mend(deployment, outcome)),
     ]
     return Mail(subject, _as_text(subject, parts), _as_html(subject, parts))
 
@@ -88,10 +89,16 @@ def _how_to_use(deployment: Deployment) -> list[Part]:
     return parts
 
 
-def _how_to_mend(name: str, outcome: DeploymentStatus, left: list[str]) -> list[Part]:
+def _how_to_mend(deployment: Deployment, outcome: DeploymentStatus) -> list[Part]:
     if outcome in {_S.ROLLBACK_FAILED, _S.DELETE_INCOMPLETE}:
-        facts = [("left", one) for one in left]
-        return [Part("Remove the cause, then:", facts), Part(command=f"shoal delete {name}")]
+        left = deployment.leftovers
+        facts = [fact for one in left for fact in (("left", one.in_words()), ("what to do", one.advice))]
+        cost = cost_in_words(total([one.usd_per_hour for one in left]))
+        return [
+            Part(f"What is left costs {cost}.", facts),
+            Part("Remove the cause, then:"),
+            Part(command=f"shoal delete {deployment.name}"),
+        ]
     if outcome is _S.FAILED:
         return [Part("Mend what the reason names, then deploy it again.")]
     return []

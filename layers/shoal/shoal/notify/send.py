@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal import deployments, table
+from shoal import deployments
 from shoal.aws import client, domain_errors
 from shoal.contracts.status import DeploymentStatus
 from shoal.notify.message import Mail, compose
@@ -34,7 +34,7 @@ def notify(name: str, revision: int, generation: int, outcome: DeploymentStatus)
     if not settings().sender_address or not people + operators:
         logger().info("nobody to mail", extra={"deployment": name, "revision": revision})
         return _NOBODY
-    mail = compose(deployment, outcome, settings().shoal_environment, _left(name))
+    mail = compose(deployment, outcome, settings().shoal_environment)
     copies = [address for address in operators if address not in people] if people else []
     destination = {"ToAddresses": people or operators, "BccAddresses": copies}
     message_id = _send(
@@ -43,11 +43,6 @@ def notify(name: str, revision: int, generation: int, outcome: DeploymentStatus)
     recipients = len(people or operators) + len(copies)
     logger().info("mailed", extra={"deployment": name, "revision": revision, "recipients": recipients})
     return {"message_id": message_id, "recipients": recipients}
-
-
-def _left(name: str) -> list[str]:
-    entries = table.query(table.deployment_key(name), "RESOURCE#")
-    return [f"{one['kind']} {one['name']}" for one in entries]
 
 
 def _send(mail: Mail, destination: dict[str, list[str]]) -> str:

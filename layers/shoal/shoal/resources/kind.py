@@ -103,10 +103,19 @@ class Found:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a kind says when asked to unmake itself; a failure is raised as an error instead."""
+    """What a kind says when asked to unmake itself; a failure is raised as an error instead.
+
+    The walk adds what it is about, and the ``code`` of the error for a FAILED one; the sweep adds the cost
+    of an instance or a volume.
+    """
 
     absence: Absence
     reason: str = ""
+    code: str = ""
+    kind: str = ""
+    name: str = ""
+    arn: str = ""
+    usd_per_hour: float | None = 0.0
 
 
 GONE = Answer(Absence.GONE)

@@ -69,6 +69,17 @@ class TaskDefinition:
         return Made(answer["taskDefinition"]["taskDefinitionArn"])
 
 
+def remove_revision(arn: str) -> Answer:
+    """Deregister and delete this one revision, of whatever family; what is gone or going is GONE."""
+    with domain_errors(f"deregister {arn}", absent=_ABSENT):
+        client("ecs").deregister_task_definition(taskDefinition=arn)
+    _delete([arn])
+    status = ""
+    with domain_errors(f"describe {arn}", absent=_ABSENT):
+        status = client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]["status"]
+    return GONE if status in {"", "DELETE_IN_PROGRESS"} else waiting(f"it is {status}")
+
+
 def _placement(spec: DeploymentSpec) -> dict[str, Any]:
     if spec.compute == "ec2-gpu":
         return {"networkMode": "bridge", "requiresCompatibilities": ["EC2"]}
