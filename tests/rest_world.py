@@ -103,6 +103,8 @@ def desired(name: str) -> int:
 def function_for(path: str) -> str:
     if path.startswith("/registry"):
         return "model_registry"
+    if path.startswith("/doctor"):
+        return "doctor"
     return "job_intake" if "/jobs" in path else "deploy_api"
 
 

@@ -45,6 +45,10 @@ class Api:
     def delete(self, name: str) -> dict[str, Any]:
         return self._call("DELETE", f"/deploy/{quote(name)}")
 
+    def doctor(self, now: bool = False) -> dict[str, Any]:
+        """The last report on orphans and drift, or a new one."""
+        return self._call("POST" if now else "GET", "/doctor")
+
     def submit(self, name: str, jobs: dict[str, Any]) -> dict[str, Any]:
         return self._call("POST", f"/deploy/{quote(name)}/jobs", jobs)
 

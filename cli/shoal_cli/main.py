@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from shoal_cli import deployments, events, export, jobs, local, registry, reproduce, track
+from shoal_cli import deployments, doctor, events, export, jobs, local, registry, reproduce, track
 from shoal_cli.console import errors
 from shoal_cli.convert import command as convert
 from shoal_cli.demo import command as demo
@@ -22,6 +22,7 @@ app.command()(deployments.deploy)
 app.command()(deployments.status)
 app.command()(deployments.delete)
 app.command()(events.events)
+app.command()(doctor.doctor)
 app.command()(jobs.process)
 app.command()(jobs.results)
 app.command()(track.track)

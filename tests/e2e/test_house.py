@@ -51,11 +51,12 @@ def life(
     with (folder / "frame.png").open("rb") as image:
         predicted = requests.post(f"{ready['endpoint']}/predict", files={"image": image}, timeout=30)
     archives = download(house.connection, records, folder)
+    report = house.api.doctor(now=True)
     left = house.connection.client("s3").list_objects_v2(Bucket=house.connection.data_bucket, Prefix=key)
     deleted = house.delete("reef")
     return {
-        "video_left": left["KeyCount"], "before": before, "ready": ready, "records": records,
-        "health": health, "predicted": predicted, "archives": archives,
+        "report": report, "video_left": left["KeyCount"], "before": before, "ready": ready,
+        "records": records, "health": health, "predicted": predicted, "archives": archives,
         "deleted": deleted, "after": house.account(), "mail": house.cloud.mailbox(),
     }  # fmt: skip
 
@@ -119,6 +120,11 @@ def test_the_history_names_everything_that_was_made_and_removed(house: Any, life
     assert sorted(made) == sorted(one["target"] for one in events if one["status"] == "REMOVED")
     assert [one["status"] for one in events if one["target"] == "deployment"][-1] == "DELETED"
     assert any("tasks running" in one["reason"] for one in events if one["status"] == "WAITING")
+
+
+def test_the_doctor_finds_nothing_in_a_healthy_account(house: Any, life: dict[str, Any]) -> None:
+    assert (life["report"]["findings"], life["report"]["blind"]) == ([], [])
+    assert house.api.doctor()["time"] >= life["report"]["time"]
 
 
 def test_the_endpoint_refuses_after_the_deletion(life: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from shoal.api.seed_bodies import InitiateDeployment, MlopsDelete
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.contracts.job import JobRecord
 from shoal.contracts.registry import ModelVersion, Registration
+from shoal.contracts.report import Report
 from shoal.jobs import Submission
 
 
@@ -83,6 +84,14 @@ ROUTES = (
     Route(
         "GET", "/deploy/{name}/jobs/{job_id}", "job_intake", "Describe a job",
         {200: (JobRecord, "one video")}, problems=(404,),
+    ),
+    Route(
+        "GET", "/doctor", "doctor", "Read the last check for orphans and drift",
+        {200: (Report, "what no ledger owns, and what is not as a ledger says")}, problems=(404,),
+    ),
+    Route(
+        "POST", "/doctor", "doctor", "Check for orphans and drift now; nothing is removed",
+        {200: (Report, "the new report")},
     ),
     Route(
         "POST", "/registry", "model_registry", "Register versions of a model",

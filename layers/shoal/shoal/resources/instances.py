@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.aws import client, domain_errors
-from shoal.resources.kind import DEPLOYMENT_TAG, ENVIRONMENT_TAG, Scope
+from shoal.resources.kind import (
+    DEPLOYMENT_TAG,
+    ENVIRONMENT_TAG,
+    MANAGED_BY_TAG,
+    OWNER,
+    Scope,
+    plain_tags,
+)
 
 _ALIVE = ["pending", "running", "stopping", "stopped", "shutting-down"]
 _ABSENT = frozenset({"InvalidInstanceID.NotFound"})
@@ -37,12 +44,29 @@ def alive(scope: Scope) -> list[Instance]:
     with domain_errors("look for instances"):
         pages = client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
         found = [
-            Instance(one["InstanceId"], one["InstanceType"], one["State"]["Name"])
+            _instance(one)
             for page in pages
             for reservation in page["Reservations"]
             for one in reservation["Instances"]
         ]
     return sorted(found, key=lambda one: one.instance_id)
+
+
+def alive_in(environment: str) -> list[tuple[Instance, dict[str, str]]]:
+    """The instances of every deployment, each with its tags."""
+    filters = [
+        {"Name": f"tag:{MANAGED_BY_TAG}", "Values": [OWNER]},
+        {"Name": f"tag:{ENVIRONMENT_TAG}", "Values": [environment]},
+        {"Name": "instance-state-name", "Values": _ALIVE},
+    ]
+    with domain_errors("look for instances"):
+        pages = client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
+        return [
+            (_instance(one), plain_tags(one["Tags"]))
+            for page in pages
+            for reservation in page["Reservations"]
+            for one in reservation["Instances"]
+        ]
 
 
 def terminate_stragglers(scope: Scope) -> list[Instance]:
@@ -72,6 +96,10 @@ def delete_stray_volumes(scope: Scope) -> list[Volume]:
             with domain_errors(f"delete volume {volume.volume_id}", absent=_NO_VOLUME):
                 client("ec2").delete_volume(VolumeId=volume.volume_id)
     return found
+
+
+def _instance(one: dict[str, Any]) -> Instance:
+    return Instance(one["InstanceId"], one["InstanceType"], one["State"]["Name"])
 
 
 def _ours(scope: Scope) -> list[dict[str, Any]]:
