@@ -110,7 +110,7 @@ def test_nothing_is_written_where_nothing_changed(monkeypatch: pytest.MonkeyPatc
     # Given
     payload = deleting("queue")
     flow.Fault("DeleteService", "before", times=100).install(monkeypatch)
-    passes(payload, 1)
+    passes(payload, 4)
     written = store.get("benthic").updated_at
     # When
     passes(payload, 1)

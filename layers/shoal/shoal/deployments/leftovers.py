@@ -10,7 +10,7 @@ from shoal.contracts.status import Absence
 from shoal.deployments import prices, store
 from shoal.deployments.model import Deployment
 from shoal.errors import Denied, ShoalError
-from shoal.resources import instances
+from shoal.resources import instances, tagged
 from shoal.resources.kind import Answer, Entry, Scope
 
 _MOST = 100
@@ -23,6 +23,7 @@ BY_HAND = {
     "capacity_provider": "ecs delete-capacity-provider --capacity-provider {name}",
     "cluster": "ecs delete-cluster --cluster {name}",
     "dashboard": "cloudwatch delete-dashboards --dashboard-names {name}",
+    "host_rule": "elbv2 delete-rule --rule-arn {arn}",
     "instance": "ec2 terminate-instances --instance-ids {name}",
     "launch_template": "ec2 delete-launch-template --launch-template-name {name}",
     "listener": "elbv2 delete-listener --listener-arn {arn}",
@@ -73,7 +74,7 @@ def advice(deployment: str, kind: str, name: str, arn: str = "", code: str = "")
         if code
         else ""
     )
-    command = BY_HAND.get(kind, "").format(name=name, arn=arn or name)
+    command = BY_HAND.get(tagged.sort_of(kind), "").format(name=name, arn=arn or name)
     return f"{first}{again}" + (f"; by hand: aws {command}" if command else "")
 
 

@@ -17,9 +17,6 @@ from shoal.resources.kind import Entry
 from shoal.resources.service import describe_service
 from shoal.resources.tagged import Tagged
 
-_SAME = {"dead_letter_queue": "queue", "launch_template_version": "launch_template"}
-"""Kinds that AWS shows as one."""
-
 
 @dataclass
 class Seen:
@@ -93,7 +90,7 @@ def _owned(
     for ledger in ledgers:
         name = ledger.deployment.name
         for entry in ledger.entries:
-            kind = _SAME.get(entry.kind, entry.kind)
+            kind = tagged.sort_of(entry.kind)
             owned |= {(kind, entry.name), (kind, entry.arn)}
             names.add(name)
         if not ledger.deployment.status.is_finished():

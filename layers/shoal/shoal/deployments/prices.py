@@ -6,6 +6,8 @@ On-demand list prices of us-west-2, Linux: instances from SkyPilot's catalog of 
 
 from __future__ import annotations
 
+from shoal.resources import tagged
+
 READ_ON = "2026-11-21"
 REGION = "us-west-2"
 _HOURS_PER_MONTH = 730
@@ -23,8 +25,8 @@ _INSTANCE_USD_PER_HOUR = {
 _FARGATE_USD_PER_VCPU_HOUR = 0.04048
 _FARGATE_USD_PER_GIB_HOUR = 0.004445
 _GP3_USD_PER_GIB_MONTH = 0.08
-_USD_PER_MONTH = {"alarm": 0.10, "alarms": 0.10, "dashboard": 3.00}
-"""By kind; what is not here bills by use or not at all while nobody uses it."""
+_USD_PER_MONTH = {"alarm": 0.10, "dashboard": 3.00}
+"""By AWS's sort of thing; what is not here bills by use or not at all while nobody uses it."""
 
 _UNITS_PER_VCPU = 1024
 _MIB_PER_GIB = 1024
@@ -48,4 +50,4 @@ def volume(gib: int) -> float:
 
 def resource(kind: str) -> float:
     """USD an hour of a kind that bills by the month; 0 for what is free or billed by use."""
-    return round(_USD_PER_MONTH.get(kind, 0.0) / _HOURS_PER_MONTH, 5)
+    return round(_USD_PER_MONTH.get(tagged.sort_of(kind), 0.0) / _HOURS_PER_MONTH, 5)

@@ -12,13 +12,15 @@ from shoal.aws import client, domain_errors
 from shoal.contracts.status import Absence
 from shoal.deployments import prices
 from shoal.errors import ShoalError
-from shoal.resources import BY_KIND, KINDS, instances, tagged
+from shoal.resources import ALARMS, BY_KIND, KINDS, instances, tagged
 from shoal.resources.kind import Answer, Entry, ResourceKind, Scope, waiting
 from shoal.resources.tagged import Tagged
 from shoal.resources.task_definition import remove_revision
 from shoal.telemetry import logger
 
-_BY_ARN = frozenset({"cluster", "launch_template", "target_group", "listener", "log_group"})
+_BY_ARN = frozenset(
+    {"alarm", "cluster", "host_rule", "launch_template", "listener", "log_group", "target_group"}
+)
 """Kinds that are unmade by ARN or by any name: one under another name of ours is removed too."""
 
 _NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
@@ -88,7 +90,7 @@ def _unmake_tagged(one: Tagged, scope: Scope) -> Answer:
             return remove_revision(one.arn)
         if one.kind == "queue":
             return _delete_queue(one.name)
-        kind = BY_KIND.get(one.kind)
+        kind = BY_KIND.get(one.kind) or (ALARMS[0] if one.kind == "alarm" else None)
         if kind and (one.kind in _BY_ARN or one.name == kind.name(scope)):
             entry = Entry(kind=kind.kind, order=kind.order, name=one.name, revision=0, arn=one.arn)
             return kind.unmake(entry.model_copy(update={"arn": _identifier(one)}), scope)

@@ -40,6 +40,8 @@ _KINDS = (
     ("container_instance", re.compile(r":ecs:.*:container-instance/(.+)$")),
 )
 
+_SORTS = {"dead_letter_queue": "queue", "launch_template_version": "launch_template"}
+
 PASSING = frozenset({"instance", "volume", "network_interface", "task", "container_instance"})
 """What the service or the Auto Scaling group makes and takes away itself."""
 
@@ -56,6 +58,11 @@ class Tagged:
     @property
     def deployment(self) -> str:
         return self.tags.get(DEPLOYMENT_TAG, "")
+
+
+def sort_of(kind: str) -> str:
+    """What AWS knows a kind of ours as: one of the words of ``_KINDS``."""
+    return "alarm" if kind.endswith("_alarm") else _SORTS.get(kind, kind)
 
 
 def find(environment: str, deployment: str | None = None) -> list[Tagged]:
