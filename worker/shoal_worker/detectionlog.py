@@ -95,11 +95,11 @@ def read_detections(path: Path) -> DetectionLog:
     """
     try:
         if path.suffix == ".npz":
-            return _loaded(path)
+            return load_log(path)
         with tarfile.open(path, "r|gz") as archive:
             for member in archive:
                 if member.isfile() and PurePosixPath(member.name).name == MEMBER:
-                    return _loaded(_content(archive, member))
+                    return load_log(_content(archive, member))
     except (OSError, EOFError, tarfile.TarError) as error:
         raise ArchiveError(f"{path.name} cannot be read ({error}): download it again") from error
     except (KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
@@ -116,7 +116,8 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
     return io.BytesIO(source.read())
 
 
-def _loaded(source: Path | IO[bytes]) -> DetectionLog:
+def load_log(source: Path | IO[bytes]) -> DetectionLog:
+    """What ``dump`` wrote; raises OSError, KeyError, ValueError, TypeError or BadZipFile for all else."""
     with np.load(source, allow_pickle=False) as arrays:
         found = Detections(arrays["boxes"], arrays["scores"], arrays["classes"].astype(np.int64))
         counts, motion = arrays["counts"].tolist(), arrays["motion"]

@@ -32,6 +32,10 @@ class CameraMotion:
     def __init__(self) -> None:
         self._last: Image | None = None
 
+    def resume(self, grey: Image) -> None:
+        """Go on behind the frame whose thumbnail this is."""
+        self._last = grey
+
     def measure(self, image: Image) -> Floats | None:
         """The affine (2, 3) float64 that takes the last frame's pixels to those of ``image`` (height, width,
         3).

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal_worker.archive import ArchiveContent, Provenance, archive_name
+from shoal_worker.checkpoint import Checkpoint, CheckpointStore, open_checkpoint
 from shoal_worker.config import TrackConfig, read_track_config
 from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.detector import Detector, Found
@@ -22,7 +23,7 @@ from shoal_worker.hardware import decoding_device
 from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions, parse_options
 from shoal_worker.origin import Checksum, code_identity
-from shoal_worker.passes import tracking_pass
+from shoal_worker.passes import TrackingPass, tracking_pass
 from shoal_worker.prepare import Decoding, Prepared
 from shoal_worker.preprocess import Letterbox
 from shoal_worker.readahead import read_ahead
@@ -60,6 +61,7 @@ def track_video(
     decoders: int = 1,
     contained: bool = False,
     receipt: bool = False,
+    checkpoints: CheckpointStore | None = None,
 ) -> TrackResult:
     """Track one local file and write its archive; nothing is left behind when it fails or stops.
 
@@ -79,6 +81,8 @@ def track_video(
             processor; the result is the same.
         receipt: put what it took (seconds, speed of each stage, USD) into the archive; its bytes then differ
             from run to run.
+        checkpoints: where a killed run left what it had seen, and this one leaves it; the result is that of a
+            run that was not killed, ``processed_at`` that of the first. The caller clears it.
 
     Raises:
         VideoError, ModelError, OptionsError, TrackConfigError: the input is at fault; the message says how to
@@ -93,9 +97,13 @@ def track_video(
     stop = stop or (lambda: False)
     run = _Run(detector, options, parameters, Ticker(progress), stop, contained)
     checksum = Checksum(video)
-    seen = run.track(video, decoders)
+    provenance, checkpoint = provenance or Provenance(), None
+    if checkpoints is not None:
+        depends = run.depends_on(checksum.result())
+        checkpoint = open_checkpoint(checkpoints, depends, provenance.processed_at, detector.model.batch)
+        provenance = replace(provenance, processed_at=checkpoint.processed_at)
+    seen = run.track(video, decoders, checkpoint)
     seen.log.about["origin"] = {"video": checksum.result(), "code": code_identity()}
-    provenance = provenance or Provenance()
     notes = (*options.notes, *detector.notes(options), *config.notes)
     content = ArchiveContent(
         seen.info, len(seen.log), seen.table, tuple(summarise(seen.table, detector.label)), detector.names,
@@ -105,7 +113,8 @@ def track_video(
     )  # fmt: skip
     target = output if output.name.endswith(".tar.gz") else output / archive_name(video)
     pictures = Pictures(video, annotated, picture, options.save_video, contained)
-    return conclude(content, target, pictures, stop, lambda: time.perf_counter() - began)
+    result = conclude(content, target, pictures, stop, lambda: time.perf_counter() - began)
+    return replace(result, checkpoint=checkpoint)
 
 
 def _detector(model: Detector | Path, options: TrackOptions) -> Detector:
@@ -155,23 +164,28 @@ class _Run:
     contained: bool = False
     clock: StageClock = field(default_factory=StageClock)
 
-    def track(self, video: Path, decoders: int) -> _Seen:
+    def track(self, video: Path, decoders: int, checkpoint: Checkpoint | None = None) -> _Seen:
         """Decode and detect in two threads, associate in this one."""
-        decoding, info, log = self._decoding(video, decoders)
+        skip = checkpoint.restored if checkpoint else 0
+        decoding, info, log = self._decoding(video, decoders, skip)
         tracking = tracking_pass(
             self.parameters, info.fps, (info.width, info.height), online=self.options.online
         )
         camera = CameraMotion() if self.parameters.camera_motion else None
+        if checkpoint:
+            self._restore(checkpoint, log, tracking, camera)
         with (
             read_ahead(self.clock.busy("decode", decoding), FRAMES_AHEAD) as prepared,
             read_ahead(self._detected(prepared, decoding.letterbox), FRAMES_AHEAD) as found,
         ):
-            self._check(0)
+            self._check(len(log))
             for frame, detections in found:
                 with self.clock.stage("associate"):
                     motion = camera.follow(*frame.thumbnail) if camera and frame.thumbnail else None
                     log.add(detections, motion)
                     tracking.add(detections, motion)
+                if checkpoint:
+                    checkpoint.add(detections, motion, frame.thumbnail)
                 self.tick(len(log), info.expected_frames)
                 self._check(len(log))
         self.tick(len(log), len(log), last=True)
@@ -180,8 +194,27 @@ class _Run:
             table = tracking.table()
         return _Seen(info, decoding.decoder, decoding.damaged, log, table)
 
-    def _decoding(self, video: Path, decoders: int) -> tuple[AnyDecoding, VideoInfo, DetectionLog]:
-        model, decoding = self.detector.model, self._opened(video, decoders)
+    def depends_on(self, video: dict[str, Any]) -> dict[str, Any]:
+        """Everything that the detections and the camera's motion are a function of."""
+        model = self.detector.model
+        return {
+            "video": video, "code": code_identity(), "model": asdict(model.description), "batch": model.batch,
+            "arguments": self.options.text, "floor": self.options.threshold,
+            "camera": self.parameters.camera_motion, "decoding": self._hardware(),
+        }  # fmt: skip
+
+    def _restore(
+        self, checkpoint: Checkpoint, log: DetectionLog, tracking: TrackingPass, camera: CameraMotion | None
+    ) -> None:
+        for detections, motion in checkpoint.replay():
+            log.add(detections, motion)
+            tracking.add(detections, motion)
+            self._check(len(log))
+        if camera and checkpoint.thumbnail:
+            camera.resume(checkpoint.thumbnail[0])
+
+    def _decoding(self, video: Path, decoders: int, skip: int) -> tuple[AnyDecoding, VideoInfo, DetectionLog]:
+        model, decoding = self.detector.model, self._opened(video, decoders, skip)
         info = decoding.info
         about = {
             "video": asdict(info) | {"rate": str(info.rate)},
@@ -192,7 +225,12 @@ class _Run:
         }
         return decoding, info, DetectionLog(about)
 
-    def _opened(self, video: Path, decoders: int) -> AnyDecoding:
+    def _hardware(self) -> str | None:
+        if self.contained:
+            return None
+        return decoding_device(self.detector.model.provider, self.detector.device)
+
+    def _opened(self, video: Path, decoders: int, skip: int) -> AnyDecoding:
         def letterbox(frame: tuple[int, int]) -> Letterbox:
             return self.detector.letterbox(frame, self.options)
 
@@ -201,9 +239,9 @@ class _Run:
             # Imported here: it needs Linux, and a laptop that tracks its own files need not be one.
             from shoal_worker.containment.decoding import ContainedDecoding
 
-            return ContainedDecoding(video, letterbox, decoders=decoders, camera=camera)
-        hardware = decoding_device(self.detector.model.provider, self.detector.device)
-        return Decoding(video, letterbox, decoders=decoders, camera=camera, hardware=hardware)
+            return ContainedDecoding(video, letterbox, decoders=decoders, camera=camera, skip=skip)
+        hardware = self._hardware()
+        return Decoding(video, letterbox, decoders=decoders, camera=camera, hardware=hardware, skip=skip)
 
     def _detected(self, prepared: Iterator[Prepared], letterbox: Letterbox) -> Iterator[Found]:
         waiting = self.clock.waiting("detect", prepared)

@@ -21,6 +21,7 @@ from shoal_worker.spans import Plan, Span, in_order, plan_spans
 from shoal_worker.video import VideoInfo, VideoReader
 
 FRAMES_AHEAD = 8
+SKIPPED_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Decoding:
         decoders: how many work on the file at once, where it can be cut.
         camera: whether thumbnails are wanted.
         hardware: see ``hardware.accelerator``.
+        skip: frames at the start that are decoded and not handed on.
+        skipping: called now and then while frames are skipped.
 
     Raises:
         VideoError: the file cannot be decoded.
@@ -48,8 +51,10 @@ class Decoding:
 
     def __init__(
         self, path: Path, letterbox: Callable[[tuple[int, int]], Letterbox], *, decoders: int = 1,
-        camera: bool = False, hardware: str | None = None,
+        camera: bool = False, hardware: str | None = None, skip: int = 0,
+        skipping: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        self._skip, self._skipping = skip, skipping
         self._path, self._hardware, self._camera, self._decoders = path, hardware, camera, decoders
         with VideoReader(path, hardware=hardware) as reader:
             self.info: VideoInfo = reader.info
@@ -75,15 +80,24 @@ class Decoding:
         with VideoReader(self._path, hardware=self._hardware) as reader:
             for frame in reader.decoded():
                 self.frames += 1
-                yield self._prepared(frame)
+                if self._wanted():
+                    yield self._prepared(frame)
             self.damaged, self.decoder = reader.damaged, reader.decoder
 
     def _split(self) -> Iterator[Prepared]:
         sources = [partial(self._span, span) for span in self._plan.spans]
         for prepared in in_order(sources, self._decoders, FRAMES_AHEAD):
             self.frames += 1
-            yield prepared
+            if self._wanted():
+                yield prepared
         self.damaged = max(0, (self._plan.packets or 0) - self.frames)
+
+    def _wanted(self) -> bool:
+        if self.frames > self._skip:
+            return True
+        if self.frames % SKIPPED_AT_ONCE == 0:
+            self._skipping()
+        return False
 
     def _span(self, span: Span) -> Iterator[Prepared]:
         with VideoReader(self._path, 1, self._hardware) as reader:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shoal_worker.archive import ArchiveContent, write_archive
+from shoal_worker.checkpoint import Checkpoint
 from shoal_worker.draw import draw_trajectories, write_annotated_video
 from shoal_worker.frames import TrackSummary
 from shoal_worker.video import Reader, VideoInfo, VideoReader
@@ -25,7 +26,7 @@ class TrackResult:
     ``frames`` were decoded in ``seconds`` at ``fps`` (archive and pictures included); ``tracks`` and
     ``detections`` are what the archive holds; ``labels`` counts tracks by label; ``notes`` says what was
     asked for and not done. ``provider`` ran the network; ``backend`` says with which precision, and what
-    decoded.
+    decoded. ``checkpoint`` is to be cleared when the result is safe, where the run had one.
     """
 
     frames: int
@@ -42,6 +43,7 @@ class TrackResult:
     picture: Path | None = None
     summaries: tuple[TrackSummary, ...] = ()
     backend: str = ""
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

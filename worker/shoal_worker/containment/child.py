@@ -80,7 +80,8 @@ def _prepared(path: Path, task: Message, channel: int, memory: int) -> Iterator[
     stretch = bool(output.layout["stretch"])
     decoding = Decoding(
         path, lambda frame: Letterbox(frame, (height, width), stretch=stretch),
-        decoders=int(task["decoders"]), camera=bool(task["camera"]),
+        decoders=int(task["decoders"]), camera=bool(task["camera"]), skip=int(task["skip"]),
+        skipping=lambda: send(channel, {"kind": "skipping"}),
     )  # fmt: skip
     for prepared in decoding:
         if prepared.thumbnail is None or not output.holds(prepared.picture, prepared.thumbnail[0]):

@@ -25,7 +25,7 @@ class ContainedDecoding:
     """A video being decoded and scaled elsewhere. Iterate over it once; that ends the process.
 
     Args:
-        path, letterbox, decoders, camera: as of ``Decoding``; the processor decodes.
+        path, letterbox, decoders, camera, skip: as of ``Decoding``; the processor decodes.
 
     Raises:
         VideoError: the file cannot be decoded; DecoderStopped when the decoder died or was ended.
@@ -33,13 +33,13 @@ class ContainedDecoding:
 
     def __init__(
         self, path: Path, letterbox: Callable[[tuple[int, int]], Letterbox], *, decoders: int = 1,
-        camera: bool = False, limits: Limits | None = None,
+        camera: bool = False, skip: int = 0, limits: Limits | None = None,
     ) -> None:  # fmt: skip
-        task: Message = {"task": "prepared", "decoders": decoders, "camera": camera}
+        task: Message = {"task": "prepared", "decoders": decoders, "camera": camera, "skip": skip}
         self.session = Session(path, task, limits)
         self.info = self.session.info
         self.letterbox = letterbox((self.info.height, self.info.width))
-        self.frames = self.damaged = 0
+        self.frames, self.damaged = skip, 0
         self.decoder = self.info.codec
 
     def __iter__(self) -> Iterator[Prepared]:
@@ -47,7 +47,9 @@ class ContainedDecoding:
         session = self.session
         try:
             slots = session.begin(self._picture_bytes + THUMBNAIL_BYTES, self._fit())
-            while (message := session.hear("frame", "end"))["kind"] == "frame":
+            while (message := session.hear("frame", "skipping", "end"))["kind"] != "end":
+                if message["kind"] == "skipping":
+                    continue
                 slot = session.slot(message)
                 prepared = self._copied(slots, slot, message)
                 session.give_back(slot)
