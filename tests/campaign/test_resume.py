@@ -1,4 +1,4 @@
-"""Killed with SIGKILL at 20 random moments and resumed: the bytes of a run that was never killed, 20 of 20."""
+"""Killed at 20 random moments (SIGKILL) and resumed: the bytes of a run that was never killed, 20 of 20."""
 
 from __future__ import annotations
 
@@ -27,8 +27,10 @@ def test_killed_anywhere_and_resumed_gives_the_same_bytes(tmp_path: Path) -> Non
     video = write_video(tmp_path / "dive.mp4", FRAMES, dive, codec="libx264")
     model = write_model(tmp_path / "squares.onnx", "yolov8", size=None)
     (tmp_path / "config.yaml").write_text(CONFIG)
-    whole = track_video(video, model, tmp_path / "whole" / "dive.tracks.tar.gz", options="--conf-thres=0.3",
-                        config=parse_track_config(CONFIG), provenance=Provenance(processed_at=FIRST))  # fmt: skip
+    whole = track_video(
+        video, model, tmp_path / "whole" / "dive.tracks.tar.gz", options="--conf-thres=0.3",
+        config=parse_track_config(CONFIG), provenance=Provenance(processed_at=FIRST),
+    )  # fmt: skip
     chance, same, killed, restored = random.Random(SEED), 0, 0, []
     for trial in range(TRIALS):
         folder = tmp_path / str(trial)
