@@ -37,7 +37,6 @@ __all__ = ["SUFFIX", "ArchiveContent", "Provenance", "archive_name", "write_arch
 
 SUFFIX = ".tar.gz"
 RECEIPT = "receipt.json"
-TEXT_IN_MEMORY = 8 * 1024 * 1024
 TIME = 0
 """The time stamp of every member: results of the same video compare equal."""
 
@@ -54,18 +53,18 @@ def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = 
     with _replacing(target) as stream, _tar(stream) as archive:
         stem = Path(content.video.name).stem
         folder = target.name.removesuffix(SUFFIX)
-        _add_text(archive, "processingjobconfig.json", [job_config(content)])
-        _add_text(archive, f"tracks/{stem}.txt", mot_rows(content))
+        _add_bytes(archive, "processingjobconfig.json", job_config(content).encode())
+        _add_lines(archive, f"tracks/{stem}.txt", mot_rows(content))
         for name, text in frame_files(content):
-            _add_text(archive, name, [text])
+            _add_bytes(archive, name, text.encode())
         if film is not None:
             _add_file(archive, f"{stem}.mp4", film)
         _add_bytes(archive, MEMBER, content.log.dump())
-        _add_text(archive, f"{folder}/detections.csv", detection_rows(content))
-        _add_text(archive, f"{folder}/tracks.csv", track_rows(content))
-        _add_text(archive, f"{folder}/metadata.json", [metadata(content)])
+        _add_lines(archive, f"{folder}/detections.csv", detection_rows(content))
+        _add_lines(archive, f"{folder}/tracks.csv", track_rows(content))
+        _add_bytes(archive, f"{folder}/metadata.json", metadata(content).encode())
         if (receipt := receipt_text(content)) is not None:
-            _add_text(archive, f"{folder}/{RECEIPT}", [receipt])
+            _add_bytes(archive, f"{folder}/{RECEIPT}", receipt.encode())
 
 
 @contextlib.contextmanager
@@ -89,16 +88,19 @@ def _tar(stream: IO[bytes]) -> Iterator[tarfile.TarFile]:
         yield archive
 
 
-def _add_text(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None:
-    # A member's size stands before its content: a long text waits on disk, never in memory.
-    with tempfile.SpooledTemporaryFile(TEXT_IN_MEMORY) as spool:
-        writer = io.TextIOWrapper(spool, encoding="utf-8", newline="\n", write_through=True)
+def _add_lines(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> None:
+    # A member's size stands before its content: a long text waits in memory, packed to a tenth.
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=1, mtime=TIME) as stream,
+        io.TextIOWrapper(io.BufferedWriter(stream), encoding="utf-8", newline="\n") as writer,
+    ):
         writer.writelines(lines)
         writer.flush()
-        size = spool.tell()
-        spool.seek(0)
-        archive.addfile(_member(name, size), spool)
-        writer.detach()
+        size = stream.tell()
+    packed.seek(0)
+    with gzip.GzipFile(fileobj=packed, mode="rb") as text:
+        archive.addfile(_member(name, size), text)
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
