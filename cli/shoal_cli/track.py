@@ -35,6 +35,9 @@ def track(
     contained: Annotated[
         bool, typer.Option("--contained", help="decode in a process that can do nothing else (Linux)")
     ] = False,
+    decoders: Annotated[
+        int, typer.Option(min=1, max=64, help="decoders that share a file, cut at its keyframes")
+    ] = 1,
 ) -> None:
     """Track local videos on this machine."""
     from shoal_worker import Detector, parse_options
@@ -44,7 +47,8 @@ def track(
         options = parse_options(args)
         detector = Detector(model or _packaged_model(), device=options.device, half=options.half)
         for video in found:
-            _print(video, track_one(video, detector, output, track_config, args, draw, contained))
+            result = track_one(video, detector, output, track_config, args, draw, contained, decoders)
+            _print(video, result)
 
 
 def retrack(
@@ -67,7 +71,7 @@ def retrack(
 
 def track_one(
     video: Path, detector: Detector, output: Path, track_config: Path | None, args: str, draw: bool,
-    contained: bool = False,
+    contained: bool = False, decoders: int = 1,
 ) -> TrackResult:  # fmt: skip
     """One video with a bar over its frames."""
     from shoal_worker import track_video
@@ -79,7 +83,7 @@ def track_one(
             annotated=output / f"{video.stem}.annotated.mp4" if draw else None,
             picture=output / f"{video.stem}.trajectories.png" if draw else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-            contained=contained, receipt=True,
+            contained=contained, receipt=True, decoders=decoders,
         )  # fmt: skip
 
 

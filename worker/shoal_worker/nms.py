@@ -14,8 +14,8 @@ from shoal_worker.layouts import Layout
 from shoal_worker.options import TrackOptions
 from shoal_worker.readers import read_rows
 
-MAXIMUM_CANDIDATES = 4096
-"""Suppression takes time by the square: at --conf-thres 0.01 ten thousand anchors may pass the threshold."""
+MAXIMUM_CANDIDATES = 2048
+"""Suppression takes time by the square where boxes lie apart: at --conf-thres 0.01 ten thousand may pass."""
 
 
 def read_output(

@@ -83,6 +83,7 @@ class Batcher:
     ) -> None:
         self._ring = [np.zeros((batch, 3, *size), input_type) for _ in range(slots)]
         self._next = 0
+        self._planes = [np.empty(size, np.uint8) for _ in range(3)]
         self._scales: list[tuple[float, float]] | None = None
         if input_type is not np.uint8:
             means, deviations = (IMAGENET_MEAN, IMAGENET_DEVIATION) if normalise else ((0.0,) * 3, (1.0,) * 3)
@@ -100,8 +101,9 @@ class Batcher:
         return tensor
 
     def _fill(self, slot: Tensor, picture: Image) -> None:
-        for channel in range(3):
-            plane = picture[:, :, channel]
+        # Split first: reading every third byte three times costs half as much again.
+        cv2.split(picture, self._planes)
+        for channel, plane in enumerate(self._planes):
             if self._scales is None:
                 np.copyto(slot[channel], plane)
                 continue

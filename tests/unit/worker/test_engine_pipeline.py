@@ -17,6 +17,7 @@ from shoal_worker.archive import write_archive
 from shoal_worker.draw import film_size
 from shoal_worker.errors import ArchiveError, OptionsError, TrackingStopped, VideoError
 from shoal_worker.motion import CameraMotion
+from shoal_worker.spans import plan_spans
 from tiny_models import write_model
 from tiny_videos import picture, write_video
 
@@ -140,6 +141,23 @@ def test_the_same_run_gives_the_same_bytes(tmp_path, detector, video):
     )
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes()[4:8] == bytes(4)  # gzip's own time stamp (RFC 1952) would differ a second later
+
+
+def test_several_decoders_change_nothing_but_what_is_said_of_them(tmp_path, detector, monkeypatch):
+    # Given a video with a keyframe every six frames, and spans as short as that
+    monkeypatch.setattr(plan_spans, "__defaults__", (6,))
+    video = write_video(tmp_path / "keys.mp4", FRAMES, _scene, group=6)
+    # When it is tracked by one decoder and by three
+    one, three = (
+        read_archive(
+            track_video(video, detector, tmp_path / f"{count}", options=ARGUMENTS, decoders=count).archive
+        )
+        for count in (1, 3)
+    )
+    # Then every row is the same
+    assert (one.detections, one.tracks, one.mot) == (three.detections, three.tracks, three.mot)
+    said = [archive.metadata["shoal"]["video"]["decoder"] for archive in (one, three)]
+    assert said == ["mpeg4", "mpeg4 x3"]
 
 
 def test_an_empty_result_is_still_a_result(tmp_path, detector, video):
