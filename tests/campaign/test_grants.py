@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from grants import Grant, grants, without
-from house import House
+from house import MODEL, House
 from shoal_cli.errors import CliError
 from shoal_cli.watch import watch_jobs
 from shoal_detector.render import render_video
@@ -56,7 +56,7 @@ def run(house: House, video: Path, number: int) -> list[str]:
 
 def _wrong(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     before = house.account()
-    for scene in (_register, _live, _work, _end, _fail):
+    for scene in (_register, _live, _look, _work, _end, _fail, _stop):
         try:
             yield from scene(house, video, life, fall)
         except CliError as error:
@@ -85,6 +85,15 @@ def _live(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     list(house.api.deployments())
     if ready["status"] != "READY":
         yield f"it is {ready['status']}: {ready['reason']}"
+
+
+def _look(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
+    """The doctor sees everything and finds nothing."""
+    report = house.api.doctor(now=True)
+    yield from report["blind"]
+    yield from (f"{one['problem']} {one['kind']} {one['name']}" for one in report["findings"])
+    house.api.doctor()
+    list(house.api.events(life))
 
 
 def _work(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
@@ -131,6 +140,19 @@ def _end(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
 def _fail(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     house.cloud.faults.set(fall, "crash")
     final = house.deploy(fall, routing="host")
+    if final["status"] != "FAILED":
+        yield f"it is {final['status']}: {final['reason']}"
+
+
+def _stop(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
+    """Its execution is stopped from outside while it waits for an instance."""
+    name = fall.replace("fall", "stop")
+    house.cloud.faults.set(name, "capacity")
+    house.api.deploy({"name": name, "registered_model": MODEL, "serves": ["endpoint"]})
+    yield from _unless(lambda: "capacity" in house.api.deployment(name)["reason"], house, "it does not wait")
+    machine = house.connection.outputs["DeployStateMachine"].replace(":stateMachine:", ":execution:")
+    house.connection.client("stepfunctions").stop_execution(executionArn=f"{machine}:{name}-r1-g1")
+    final = house.settled(name)
     if final["status"] != "FAILED":
         yield f"it is {final['status']}: {final['reason']}"
 
