@@ -28,6 +28,15 @@ def _deploy(world: World) -> None:
     world.ask("POST", "/deploy", specification(NAME))
 
 
+def _routed(world: World) -> None:
+    world.ask("POST", "/deploy", specification(NAME, routing="host"))
+
+
+def _deployed_by_host(world: World) -> None:
+    _routed(world)
+    world.settle()
+
+
 def _delete(world: World) -> None:
     world.ask("DELETE", f"/deploy/{NAME}")
 
@@ -54,6 +63,8 @@ class Scenario:
 _ALL = (
     Scenario("deploy", _nothing, _deploy, frozenset({"READY"}), again=_deploy),
     Scenario("rollback", _broken, _deploy),
+    Scenario("deploy-host", _nothing, _routed, frozenset({"READY"}), again=_routed),
+    Scenario("delete-host", _deployed_by_host, _delete, undone=frozenset({"READY"})),
     Scenario("delete", _deployed, _delete, undone=frozenset({"READY"})),
 )
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

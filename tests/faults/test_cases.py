@@ -62,6 +62,12 @@ def verdict(warm: World, golden: dict[str, str], text: str) -> Verdict:
         ("delete:sqs.DeleteQueue#1:denied**", "DELETE_INCOMPLETE"),
         ("delete:logs.DeleteLogGroup#1:crash-after", "DELETED"),
         ("delete:ecs.DescribeServices#3:slow", "DELETED"),
+        ("deploy-host:elbv2.CreateRule#1:lost**", "READY"),
+        ("deploy-host:elbv2.CreateRule#1:crash-after", "READY"),
+        ("deploy-host:cloudwatch.PutMetricAlarm#2:denied", "FAILED"),
+        ("deploy-host:cloudwatch.PutDashboard#1:lost*", "READY"),
+        ("delete-host:elbv2.DeleteRule#1:lost*", "DELETED"),
+        ("delete-host:cloudwatch.DeleteAlarms#1:denied**", "DELETE_INCOMPLETE"),
     ],
 )
 def test_the_account_is_whole_or_as_before(

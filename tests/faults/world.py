@@ -180,13 +180,28 @@ def _network() -> dict[str, str]:
     balancer = client("elbv2").create_load_balancer(
         Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
     )["LoadBalancers"][0]
+    https = client("elbv2").create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Protocol="HTTPS",
+        Port=443,
+        Certificates=[{"CertificateArn": _certificate()}],
+        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
+    )["Listeners"][0]
     return {
+        "HTTPS_LISTENER_ARN": https["ListenerArn"],
+        "BASE_DOMAIN": "models.example.org",
         "VPC_ID": vpc,
         "SUBNET_IDS": ",".join(subnets),
         "INSTANCE_SECURITY_GROUP": group,
         "LOAD_BALANCER_ARN": balancer["LoadBalancerArn"],
         "LOAD_BALANCER_DNS_NAME": balancer["DNSName"],
     }
+
+
+def _certificate() -> str:
+    from shoal.aws import client
+
+    return str(client("acm").request_certificate(DomainName="*.models.example.org")["CertificateArn"])
 
 
 def _instances() -> dict[str, str]:
