@@ -56,6 +56,11 @@ class World:
         client("s3").put_object(Bucket=bucket, Key=key, Body=b"x")
         return f"s3://{bucket}/{key}"
 
+    def upload(self, *keys: str) -> None:
+        """Videos of the data bucket, each with a content of its own."""
+        for key in keys:
+            client("s3").put_object(Bucket="shoal-data", Key=key, Body=key.encode())
+
     def executions(self, machine: str) -> list[dict[str, Any]]:
         found = client("stepfunctions")
         listed = found.list_executions(stateMachineArn=self.machines[machine])["executions"]
@@ -105,7 +110,8 @@ def function_for(path: str) -> str:
         return "model_registry"
     if path.startswith("/doctor"):
         return "doctor"
-    return "job_intake" if "/jobs" in path else "deploy_api"
+    intake = ("/jobs", "/dives", "/cancel", "/redrive")
+    return "job_intake" if any(part in path for part in intake) else "deploy_api"
 
 
 def event(

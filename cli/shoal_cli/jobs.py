@@ -22,6 +22,10 @@ VIDEO_SUFFIXES = frozenset({".mov", ".avi", ".mp4", ".mpg", ".mpeg", ".m4v", ".w
 """What deepsea-ai accepts."""
 
 
+SUBMITS = {"shoal-submitted-by": "shoal process"}
+"""Metadata that keeps the intake from starting by the upload alone: a submission with options follows."""
+
+
 def find_videos(paths: Iterable[Path], exclude: Sequence[str] = ()) -> list[Path]:
     """Videos among files and folders, in order; names with ``._`` (macOS shadows) are skipped.
 
@@ -84,7 +88,7 @@ def upload(connection: Connection, keys: dict[Path, str]) -> None:
         task = bar.add_task("uploading MiB", total=sum(path.stat().st_size for path in keys) >> 20 or 1)
         for path, key in keys.items():
             if _size(s3, bucket, key) != path.stat().st_size:
-                s3.upload_file(str(path), bucket, key)
+                s3.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": SUBMITS})
             bar.advance(task, path.stat().st_size >> 20)
         bar.update(task, completed=bar.tasks[0].total)
 
@@ -111,6 +115,7 @@ def process(
     clean: Annotated[
         bool, typer.Option("--clean", help="remove each video from S3 once its result is safe")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="track again what is tracked already")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be sent")] = False,
     wait: Annotated[bool, typer.Option(help="wait until every video is tracked")] = False,
     stack: Stack = None,
@@ -128,11 +133,16 @@ def process(
         "job_name": job,
         "args": args,
         "clean": clean,
+        "force": force,
         "user_name": getpass.getuser(),
     }
     api = Api(connection)
-    submitted = api.submit(deployment, body)["jobs"]
-    console.print(f"{len(submitted)} videos submitted to {deployment}")
+    answer = api.submit(deployment, body)
+    submitted = answer["jobs"]
+    known = len(submitted) - answer.get("new", len(submitted))
+    console.print(
+        f"{len(submitted)} videos submitted to {deployment}" + (f", {known} of them known" if known else "")
+    )
     if wait:
         print_jobs(
             watch_jobs(api, deployment, [one["job_id"] for one in submitted], timeout_seconds=timeout * 60)

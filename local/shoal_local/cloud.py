@@ -130,6 +130,7 @@ class Cloud:
         """Put our parts into moto's places and start what runs beside the server."""
         from shoal_local import (
             asl,
+            bucket_events,
             bucket_policy,
             cfn_resource,
             cfn_stacks,
@@ -143,9 +144,10 @@ class Cloud:
 
         self._ports = PortBlock()
         self._stoppers.append(self._ports)
-        self._pool = LambdaPool(self.iam, self.endpoint_url, self.state_folder)
+        self._pool = LambdaPool(self.iam, self.endpoint_url, self.state_folder, self.clock)
         cfn_resource.bind(self.client, self.iam)
         cfn_stacks.install()
+        bucket_events.install()
         bucket_policy.install()
         lambda_runtime.install(self._pool, self.clock)
         asl.install(self.clock, self.iam, self._client_as)

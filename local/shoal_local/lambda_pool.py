@@ -14,6 +14,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from shoal_local.clock import Clock
 from shoal_local.iam import Iam
 from shoal_local.lambda_environment import ExecutionEnvironment, Outcome, site_packages
 from shoal_local.lambda_logs import LogStream
@@ -34,8 +35,9 @@ class _Warm:
 class LambdaPool:
     """Thread safe. ``function`` is always moto's LambdaFunction."""
 
-    def __init__(self, iam: Iam, endpoint_url: str, folder: Path) -> None:
+    def __init__(self, iam: Iam, endpoint_url: str, folder: Path, clock: Clock) -> None:
         self._iam = iam
+        self._clock = clock
         self._endpoint_url = endpoint_url
         self._folder = folder / "code"
         self._lock = threading.Lock()
@@ -99,7 +101,7 @@ class LambdaPool:
         return warm
 
     def _variables(self, function: Any, code: Path, stream: str) -> dict[str, str]:
-        """What AWS sets ("Defined runtime environment variables"), then the function's own; nothing else."""
+        """What AWS sets ("Defined runtime environment variables"), our clock, then the function's own."""
         layers = [f"{self._unpacked(_layer_code(layer))}/python" for layer in function.layers]
         platform = {
             "_HANDLER": function.handler,
@@ -114,6 +116,7 @@ class LambdaPool:
             "AWS_REGION": function.region,
             "AWS_DEFAULT_REGION": function.region,
             "AWS_ENDPOINT_URL": self._endpoint_url,
+            "CLOCK_SPEED": f"{self._clock.speed:g}",
             "TZ": ":UTC",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.pathsep.join([*layers, site_packages()]),

@@ -42,6 +42,8 @@ class Settings(BaseModel):
     operator_addresses: str = ""
     deploy_deadline_seconds: int = 1500
     aws_region: str = "us-west-2"
+    clock_speed: float = 1.0
+    """How fast time passes for what waits; the embedded cloud sets another than 1."""
 
     def need(self, name: str) -> str:
         """The value of a variable this function cannot do without.

@@ -26,6 +26,7 @@ EVENTS = "EVENT#"
 DEPLOYMENT = "deployment"
 """The target of an event about the deployment itself, not about something it made."""
 
+_BATCH = 100
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -65,6 +66,20 @@ def read(key: Mapping[str, Any]) -> Item | None:
     with domain_errors("read the deployments table"):
         answer = client("dynamodb").get_item(TableName=_table(), Key=_encode(key), ConsistentRead=True)
         return _decode(answer["Item"]) if "Item" in answer else None
+
+
+def read_many(keys: list[dict[str, str]]) -> list[Item]:
+    """The items of these keys that there are, in no order; strongly consistent (BatchGetItem, 100 a call)."""
+    found: list[Item] = []
+    wanted = [_encode(key) for key in keys]
+    while wanted:
+        request = {_table(): {"Keys": wanted[:_BATCH], "ConsistentRead": True}}
+        with domain_errors("read the deployments table"):
+            answer = client("dynamodb").batch_get_item(RequestItems=request)
+        found += [_decode(item) for item in answer["Responses"].get(_table(), [])]
+        left = answer.get("UnprocessedKeys", {}).get(_table(), {}).get("Keys", [])
+        wanted = left + wanted[_BATCH:]
+    return found
 
 
 def query(partition: str, prefix: str = "", newest_first: bool = False, limit: int = 1000) -> list[Item]:

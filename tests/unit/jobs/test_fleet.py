@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rest_world import World, desired, load_app
-from shoal import fleet
+from shoal import deployments, fleet
 from shoal.aws import client
-from shoal.fleet import Limits, Load, decide
+from shoal.contracts.job import tally_key
+from shoal.fleet import Limits, Load, decide, scaling
 from shoal.fleet.policy import IDLE_SECONDS
 from shoal.table import deployment_key, read, write
 
@@ -130,6 +132,73 @@ def make_older(name: str) -> None:
     key = {"pk": deployment_key(name), "sk": "FLEET"}
     since = datetime.fromisoformat((read(key) or {})["surplus_since"]) - timedelta(minutes=1)
     write({"Put": {"Item": key | {"surplus_since": since.isoformat()}}})
+
+
+@pytest.mark.parametrize(
+    ("tally", "expected"),
+    [
+        ({}, 4),  # nothing is known: an hour each
+        ({"succeeded": 10, "footage_seconds": 100, "work_seconds": 50}, 1),  # clips of ten seconds
+        ({"succeeded": 1, "footage_seconds": 3600, "work_seconds": 360}, 2),  # ten times as fast as they play
+    ],
+)
+def test_the_measured_speed_decides(world: World, tally: dict[str, int], expected: int) -> None:
+    # Given
+    url = world.ready("reef", fleet_size=9)
+    if tally:
+        key = tally_key("reef")
+        write({"Put": {"Item": key | tally | {"finished_at": "2026-01-01T00:00:00+00:00"}}})
+    for _ in range(4):
+        client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    # When
+    fleet.reconcile()
+    # Then
+    assert desired("reef") == expected
+
+
+def test_the_idle_time_is_counted_from_the_last_video(world: World) -> None:
+    # Given a worker whose last video ended long ago, which this pass is the first to see
+    world.ready("reef")
+    client("ecs").update_service(cluster="shoal-dev-reef", service="shoal-dev-reef", desiredCount=1)
+    write({"Put": {"Item": tally_key("reef") | {"finished_at": "2026-01-01T00:00:00+00:00"}}})
+    # When
+    fleet.reconcile()
+    # Then
+    assert desired("reef") == 0
+
+
+def test_videos_that_sqs_does_not_show_yet_keep_their_workers(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a submission whose messages the queue does not count yet
+    world.ready("reef")
+    write({"Put": {"Item": tally_key("reef") | {"finished_at": "2026-01-01T00:00:00+00:00"}}})
+    fleet.apply(deployments.get("reef"), just_sent=2)
+    # When
+    fleet.reconcile()
+    # Then
+    assert desired("reef") == 2
+
+
+def test_a_submission_in_the_middle_of_a_pass_is_not_undone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an idle fleet, and a pass that decides to let it go
+    world.ready("reef")
+    client("ecs").update_service(cluster="shoal-dev-reef", service="shoal-dev-reef", desiredCount=1)
+    write({"Put": {"Item": tally_key("reef") | {"finished_at": "2026-01-01T00:00:00+00:00"}}})
+    decide_now = scaling.decide
+
+    def meanwhile(*given: Any) -> Any:
+        monkeypatch.setattr(scaling, "decide", decide_now)
+        fleet.apply(deployments.get("reef"), just_sent=1)
+        return decide_now(*given)
+
+    monkeypatch.setattr(scaling, "decide", meanwhile)
+    # When
+    fleet.reconcile()
+    # Then
+    assert desired("reef") == 1
 
 
 def test_a_new_video_ends_the_idle_minute(world: World) -> None:

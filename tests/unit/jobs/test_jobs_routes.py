@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from rest_world import World, desired, move
+from shoal import fleet
 from shoal.aws import client
 from shoal.contracts.job import JobMessage, JobRecord, job_key
 from shoal.contracts.status import DeploymentStatus, JobStatus
-from shoal.table import read
+from shoal.table import deployment_key, query, read
 
 VIDEO = "videos/reef/dive1.mp4"
 
@@ -28,6 +29,7 @@ def received(url: str) -> list[dict[str, Any]]:
 def test_a_video_is_recorded_queued_and_wakes_the_fleet(world: World) -> None:
     # Given
     url = world.ready("reef")
+    world.upload(VIDEO)
     body = {
         "videos": ["s3://shoal-data/" + VIDEO],
         "job_name": "dive 1",
@@ -63,6 +65,7 @@ def test_a_video_is_recorded_queued_and_wakes_the_fleet(world: World) -> None:
 def test_without_arguments_the_message_has_the_seeds_keys_only(world: World) -> None:
     # Given
     url = world.ready("reef")
+    world.upload(VIDEO)
     # When, in the hand-made minimal form
     body = {"video": VIDEO, "clean": "False", "job_name": "dive 1", "user_name": "me"}
     assert world.call("POST", "/deploy/Reef/jobs", body).status == 202
@@ -83,6 +86,7 @@ def test_a_dive_wakes_as_many_workers_as_the_fleet_has(world: World, videos: int
     # Given
     url = world.ready("reef", fleet_size=3)
     keys = [f"videos/reef/{number}.mp4" for number in range(videos)]
+    world.upload(*keys)
     # When
     answer = world.call("POST", "/deploy/reef/jobs", {"videos": keys})
     # Then
@@ -177,6 +181,7 @@ def test_an_unknown_deployment_or_job(world: World) -> None:
 def test_the_fleet_is_never_lowered_by_a_submission(world: World) -> None:
     # Given three workers, of which two are busy
     url = world.ready("reef", fleet_size=3)
+    world.upload(VIDEO, *[f"videos/reef/{n}.mp4" for n in range(3)])
     world.call("POST", "/deploy/reef/jobs", {"videos": [f"videos/reef/{n}.mp4" for n in range(3)]})
     client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=300)
     # When
@@ -207,34 +212,41 @@ class Sqs:
 
 
 @pytest.mark.parametrize(
-    ("refuses", "times", "status", "failed"),
+    ("refuses", "times", "waiting", "workers"),
     [
-        ("b.mp4", 2, 202, 0),  # the third attempt succeeds
-        ("b.mp4", 9, 202, 1),
-        ("mp4", 9, 503, 2),
+        ("b.mp4", 2, 0, 2),  # the third attempt succeeds
+        ("b.mp4", 9, 1, 1),
+        ("mp4", 9, 2, 0),
     ],
 )
-def test_a_video_that_could_not_be_queued_is_said_to_have_failed(
-    world: World, monkeypatch: pytest.MonkeyPatch, refuses: str, times: int, status: int, failed: int
+def test_a_video_that_could_not_be_queued_is_sent_by_the_next_pass(
+    world: World, monkeypatch: pytest.MonkeyPatch, refuses: str, times: int, waiting: int, workers: int
 ) -> None:
     # Given
     world.ready("reef")
+    world.upload("videos/a.mp4", "videos/b.mp4")
     sqs = Sqs(refuses, times)
-    for module in ("shoal.jobs.queue", "shoal.fleet.scaling"):
+    for module in ("shoal.jobs.queue", "shoal.jobs.feed", "shoal.fleet.scaling"):
         monkeypatch.setattr(f"{module}.client", lambda service: sqs if service == "sqs" else client(service))
     # When
     answer = world.call("POST", "/deploy/reef/jobs", {"videos": ["videos/a.mp4", "videos/b.mp4"]})
     # Then
-    assert answer.status == status
+    assert (answer.status, answer.body["desired_workers"], desired("reef")) == (202, workers, workers)
+    assert len(query(deployment_key("reef"), "FEED#")) == waiting
+    # When SQS has recovered
+    sqs.times = 0
+    fleet.reconcile()
+    # Then
+    assert len(sqs.taken) == len(set(sqs.taken)) == 2
+    assert query(deployment_key("reef"), "FEED#") == []
     jobs = world.call("GET", "/deploy/reef/jobs").body["jobs"]
-    assert [one["status"] for one in jobs].count("FAILED") == failed
-    assert len(sqs.taken) == len(set(sqs.taken)) == 2 - failed
-    assert desired("reef") == (2 - failed if status == 202 else 0)
+    assert [one["status"] for one in jobs] == ["QUEUED", "QUEUED"]
 
 
 def test_videos_stay_queued_when_the_fleet_cannot_be_woken(world: World) -> None:
     # Given a service that AWS does not find
     url = world.ready("reef")
+    world.upload(VIDEO)
     service = "shoal-dev-reef"
     client("ecs").delete_service(cluster=service, service=service, force=True)
     client("ecs").delete_cluster(cluster=service)
@@ -248,6 +260,7 @@ def test_videos_stay_queued_when_the_fleet_cannot_be_woken(world: World) -> None
 def test_the_worker_reads_back_what_was_sent(world: World) -> None:
     # Given
     url = world.ready("reef")
+    world.upload(VIDEO)
     world.call("POST", "/deploy/reef/jobs", {"videos": [VIDEO], "clean": True, "metadata": {"a": 1}})
     # When
     body = client("sqs").receive_message(QueueUrl=url)["Messages"][0]["Body"]

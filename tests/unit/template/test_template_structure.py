@@ -20,6 +20,7 @@ ROUTES = {
     "DoctorFunction": {"GET /doctor", "POST /doctor"},
     "JobIntakeFunction": {
         "POST /deploy/{name}/jobs", "GET /deploy/{name}/jobs", "GET /deploy/{name}/jobs/{job_id}",
+        "GET /deploy/{name}/dives", "POST /deploy/{name}/cancel", "POST /deploy/{name}/redrive",
     },
     "ModelRegistryFunction": {
         "POST /registry", "GET /registry", "GET /registry/{model}",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from shoal.contracts.job import JobMessage
+from shoal.contracts.job import JobMessage, job_key
 from shoal_worker.service.consumer import BACKOFF_SECONDS, backoff
 from shoal_worker.service.errors import ConfigurationError, Transient, VideoUnreadable
 from shoal_worker.service.progress import Attempt
+from shoal_worker.service.records import Finished, JobRecords, Lease
 from shoal_worker.service.video_queue import VideoQueue
 
 VIDEO = "videos/reef/dive/a.mp4"
@@ -183,6 +185,87 @@ def test_the_wait_grows_with_the_receives(receives: int, seconds: int) -> None:
     assert max(BACKOFF_SECONDS) < 12 * 3600
 
 
+def test_a_worker_that_lost_its_video_writes_nothing(room: Any) -> None:
+    # Given a video that somebody else has taken, and finished, while it was tracked here
+    room.put_video(VIDEO)
+    room.send(BODY)
+
+    def instead(attempt: Attempt) -> None:
+        clock = lambda: time.time() + 3600  # noqa: E731 - an hour in which nothing was heard of us
+        later = JobRecords(room.clients["dynamodb"], "jobs", "reef", clock=clock)
+        other = later.start("j1", JobMessage(video=VIDEO))
+        room.clients["s3"].put_object(Bucket="tracks-bucket", Key=RESULT, Body=b"the other's")
+        room.consumer.records.succeed(other, Finished(RESULT, 7, 7, 7.0))
+
+    room.tracker.instead = instead
+    # When
+    room.consumer.step()
+    # Then
+    assert room.clients["s3"].get_object(Bucket="tracks-bucket", Key=RESULT)["Body"].read() == b"the other's"
+    assert (room.record("j1")["frames"], room.record("j1")["attempts"]) == ("7", "2")
+    assert room.messages() == (0, 1)  # left to its owner
+    assert count(room, "succeeded") == 0
+
+
+def test_the_owner_replaces_what_a_late_worker_left(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a late worker that writes between our last look and our write
+    room.put_video(VIDEO)
+    room.send(BODY)
+    storage, replaced = room.consumer.work.storage, room.consumer.work.storage.replace
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(storage, "replace", replaced)
+        room.clients["s3"].put_object(Bucket="tracks-bucket", Key=RESULT, Body=b"late")
+        replaced(*given)
+
+    monkeypatch.setattr(storage, "replace", late)
+    # When
+    room.consumer.step()
+    # Then
+    assert room.clients["s3"].get_object(Bucket="tracks-bucket", Key=RESULT)["Body"].read() != b"late"
+    assert room.record("j1")["status"] == "SUCCEEDED"
+
+
+def test_a_cancelled_video_is_stopped_and_its_message_goes_at_the_next_delivery(room: Any) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY)
+
+    def instead(attempt: Attempt) -> None:
+        key = {name: {"S": text} for name, text in job_key("reef", "j1").items()}
+        room.clients["dynamodb"].update_item(
+            TableName="jobs", Key=key, UpdateExpression="SET #s = :c",
+            ExpressionAttributeNames={"#s": "status"}, ExpressionAttributeValues={":c": {"S": "CANCELLED"}},
+        )  # fmt: skip
+
+    room.tracker.instead = instead
+    # When
+    room.consumer.step()
+    for delivery in _in_flight(room):
+        room.consumer.queue.extend(delivery, 0)
+    room.consumer.step()
+    # Then
+    assert room.record("j1")["status"] == "CANCELLED"
+    assert not room.exists("tracks-bucket", RESULT)
+    assert room.messages() == (0, 0)
+    assert len(room.tracker.seen) == 1
+
+
+@pytest.mark.parametrize(("same", "left"), [(True, (0, 1)), (False, (0, 0))])
+def test_a_second_delivery_of_a_video_under_way_disturbs_nobody(
+    same: bool, left: tuple[int, int], room: Any
+) -> None:
+    # Given a video that another worker has, by this message or by one of its own
+    room.put_video(VIDEO)
+    message_id = room.send(BODY)
+    lease = room.consumer.records.start("j1", JobMessage(video=VIDEO), message_id if same else "another")
+    # When
+    room.consumer.step()
+    # Then
+    assert room.consumer.records.holds(lease)
+    assert (room.tracker.seen, room.messages()) == ([], left)
+
+
 def test_a_stop_releases_the_video_at_once(room: Any) -> None:
     # Given
     room.put_video(VIDEO)
@@ -237,7 +320,7 @@ def test_a_hung_video_is_failed_and_the_process_left(room: Any) -> None:
     def instead(attempt: Attempt) -> None:
         delivery = room.consumer._current
         job = type("Job", (), {"job_id": "j1", "message": JobMessage(video=VIDEO)})()
-        room.consumer._hung(delivery, job, 1)
+        room.consumer._hung(delivery, job, Lease("j1", 1))
 
     room.tracker.instead = instead
     # When
@@ -255,7 +338,7 @@ def test_a_bad_message_fails_its_job_or_waits_for_the_dead_letter_queue(
 ) -> None:
     # Given
     if recorded:
-        room.consumer.records.start("j1", JobMessage(video=VIDEO))
+        room.consumer.records.requeue(room.consumer.records.start("j1", JobMessage(video=VIDEO)), "")
     room.send(body)
     # When
     with caplog.at_level(logging.ERROR):

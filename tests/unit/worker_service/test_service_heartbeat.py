@@ -56,6 +56,34 @@ def test_an_extension_never_passes_twelve_hours(age: float, expected: int) -> No
     assert age + expected < 12 * 3600 or expected == 0
 
 
+@pytest.mark.parametrize(("fault", "holds"), [(NoLongerOurs("gone"), True), (None, False)])
+def test_whoever_lost_the_video_is_told_once(fault: Exception | None, holds: bool) -> None:
+    # Given
+    queue, told = Queue(fault), []
+    beating = Heartbeat(
+        cast(VideoQueue, queue), DELIVERY, 8200.0, lambda: None, now=lambda: 1000.0,
+        holds=lambda: holds, on_lost=lambda: told.append("lost"),
+    )  # fmt: skip
+    # When
+    beating.beat()
+    beating.beat()
+    # Then
+    assert (told, queue.asked) == (["lost"], [300])
+
+
+def test_a_record_that_does_not_answer_loses_nothing() -> None:
+    def holds() -> bool:
+        raise Transient("throttled")
+
+    told: list[str] = []
+    beating = Heartbeat(
+        cast(VideoQueue, Queue()), DELIVERY, 8200.0, lambda: None, now=lambda: 1000.0,
+        holds=holds, on_lost=lambda: told.append("lost"),
+    )  # fmt: skip
+    beating.beat()
+    assert (told, beating.lost) == ([], False)
+
+
 def test_the_thread_beats_and_stops() -> None:
     queue = Queue()
     with heartbeat(queue, 1000.0, [], interval=0.01):

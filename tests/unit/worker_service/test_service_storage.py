@@ -9,8 +9,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.response import StreamingBody
+from shoal_worker.service import parts as parts_module
 from shoal_worker.service import storage as storage_module
-from shoal_worker.service.errors import JobRejected, ModelUnavailable, Stopped, Transient, VideoMissing
+from shoal_worker.service.errors import (
+    JobRejected,
+    ModelUnavailable,
+    Overtaken,
+    Stopped,
+    Transient,
+    VideoMissing,
+)
 from shoal_worker.service.model_source import fetch, fetch_model
 from shoal_worker.service.storage import Storage
 
@@ -58,7 +66,7 @@ class Short:
 
     head_object = get_object
 
-    def upload_file(self, *_: object, **__: object) -> None:
+    def put_object(self, **_: object) -> None:
         assert self._answer
         raise self._answer
 
@@ -86,12 +94,52 @@ def test_every_other_fault_is_worth_another_attempt(fault: Exception | None, tmp
 )
 def test_writing_and_deleting_faults_are_transient(fault: Exception, tmp_path: Path) -> None:
     store = Storage(Short(fault))
+    (tmp_path / "a").write_bytes(b"result")
     with pytest.raises(Transient):
-        store.upload(tmp_path / "a", "b", "k")
+        store.replace(tmp_path / "a", "b", "k", None)
     with pytest.raises(Transient):
         store.remove("b", "k")
     with pytest.raises(Transient):
         store.etag("b", "k")
+
+
+@pytest.mark.parametrize(
+    ("parts", "there", "before", "written"),
+    [
+        (1, None, None, True),
+        (1, "old", "old", True),
+        (1, "other", None, False),  # somebody was first
+        (1, "other", "old", False),  # somebody replaced it
+        (1, None, "old", False),  # somebody removed it
+        (2, None, None, True),
+        (2, "old", "old", True),
+        (2, "other", None, False),  # moto does not look at If-Match at the end of a multipart upload
+    ],
+)
+def test_only_the_known_object_is_replaced(
+    parts: int, there: str | None, before: str | None, written: bool,
+    s3: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    # Given
+    for module in (storage_module, parts_module):
+        monkeypatch.setattr(module, "PART_BYTES", 6 << 20)
+    body = b"result" * (1 << 20 if parts == 2 else 1)
+    (tmp_path / "a").write_bytes(body + b"!")
+    s3.put_object(Bucket="tracks-bucket", Key="old", Body=b"old")
+    etag = Storage(s3).etag("tracks-bucket", "old") if before else None
+    if there:
+        s3.put_object(Bucket="tracks-bucket", Key="k", Body=there.encode())
+    # When
+    store = Storage(s3)
+    if written:
+        store.replace(tmp_path / "a", "tracks-bucket", "k", etag)
+    else:
+        with pytest.raises(Overtaken):
+            store.replace(tmp_path / "a", "tracks-bucket", "k", etag)
+    # Then
+    found = s3.list_objects_v2(Bucket="tracks-bucket", Prefix="k").get("Contents", [])
+    assert [one["Size"] for one in found] == ([len(body) + 1] if written else [len(there)] if there else [])
+    assert not s3.list_multipart_uploads(Bucket="tracks-bucket").get("Uploads")
 
 
 def test_a_video_larger_than_the_disk_is_permanent(

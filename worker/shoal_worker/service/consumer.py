@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -10,7 +11,10 @@ from dataclasses import dataclass
 from shoal_worker.service.errors import (
     AlreadySucceeded,
     BadMessage,
+    Busy,
+    Cancelled,
     JobRejected,
+    LeaseLost,
     Stopped,
     Transient,
 )
@@ -19,7 +23,7 @@ from shoal_worker.service.logs import logger
 from shoal_worker.service.messages import VideoJob, is_test_event, read_job
 from shoal_worker.service.progress import Activity, Attempt
 from shoal_worker.service.protection import TaskProtection
-from shoal_worker.service.records import JobRecords
+from shoal_worker.service.records import Finished, JobRecords, Lease
 from shoal_worker.service.video_queue import Delivery, NoLongerOurs, VideoQueue
 from shoal_worker.service.video_work import VideoWork
 
@@ -96,30 +100,40 @@ class Consumer:
             self._refuse(delivery, bad)
             return
         try:
-            attempt_number = self.records.start(job.job_id, job.message)
+            lease = self.records.start(job.job_id, job.message, delivery.message_id)
         except AlreadySucceeded:
             logger().info("a duplicate of a finished video", extra={"job": job.job_id})
             self._finish(delivery, job)
-            return
-        self._attempt(delivery, job, attempt_number)
+        except Cancelled:
+            logger().info("the video was cancelled", extra={"job": job.job_id})
+            self.queue.delete(delivery)
+        except Busy as busy:
+            self._leave_to_other(delivery, job, busy)
+        else:
+            self._attempt(delivery, job, lease)
 
-    def _attempt(self, delivery: Delivery, job: VideoJob, number: int) -> None:
-        attempt = Attempt(self.activity, self.stop, self.timeout_seconds)
-        self.activity.show({"job": job.job_id, "video": job.message.video, "attempt": number})
-        logger().info("video %s, attempt %d", job.message.video, number, extra={"job": job.job_id})
+    def _attempt(self, delivery: Delivery, job: VideoJob, lease: Lease) -> None:
+        holds = functools.partial(self.records.holds, lease)
+        attempt = Attempt(self.activity, self.stop, self.timeout_seconds, holds=holds)
+        self.activity.show({"job": job.job_id, "video": job.message.video, "attempt": lease.attempt})
+        logger().info("video %s, attempt %d", job.message.video, lease.attempt, extra={"job": job.job_id})
         try:
-            with Heartbeat(self.queue, delivery, attempt.deadline, lambda: self._hung(delivery, job, number)):
+            with self._heartbeat(delivery, job, lease, attempt):
                 finished = self.work.run(job, attempt)
-                self.records.succeed(job.job_id, finished)
+                self._succeed(lease, finished)
+        except LeaseLost as lost:
+            # the message is the other one's: whatever is done to it here is done to him
+            logger().warning("abandoned: %s", lost.reason, extra={"job": job.job_id})
+            self.activity.count("released")
         except JobRejected as permanent:
-            self._fail(delivery, job, number, permanent)
+            self._fail(delivery, job, lease, permanent)
         except Stopped as stopped:
-            self._release(delivery, job, number, stopped)
+            self._release(delivery, lease, stopped)
         except Transient as error:
-            self._retry(delivery, job, number, error)
+            self._retry(delivery, lease, error)
         except Exception as defect:  # noqa: BLE001 - the supervisor: the video comes again, then its queue's DLQ
             logger().exception("a defect of the worker", extra={"job": job.job_id})
-            self._retry(delivery, job, number, Transient(f"{type(defect).__name__}: {defect}"))
+            self._retry(delivery, lease, Transient(f"{type(defect).__name__}: {defect}"))
         else:
             logger().info(
                 "succeeded: %d frames, %d tracks", finished.frames, finished.tracks, extra={"job": job.job_id}
@@ -128,6 +142,24 @@ class Consumer:
             self._finish(delivery, job)
         finally:
             self.activity.show(None)
+
+    def _leave_to_other(self, delivery: Delivery, job: VideoJob, busy: Busy) -> None:
+        """A message of its own may go, the other has his; the same one must stay, should the other die."""
+        logger().info("a second delivery of a video under way", extra={"job": job.job_id})
+        if busy.message_id != delivery.message_id:
+            self.queue.delete(delivery)
+        else:
+            self._give_back(delivery, BACKOFF_SECONDS[-1])
+
+    def _heartbeat(self, delivery: Delivery, job: VideoJob, lease: Lease, attempt: Attempt) -> Heartbeat:
+        return Heartbeat(
+            self.queue, delivery, attempt.deadline, lambda: self._hung(delivery, job, lease),
+            holds=functools.partial(self.records.holds, lease), on_lost=attempt.abandon,
+        )  # fmt: skip
+
+    def _succeed(self, lease: Lease, finished: Finished) -> None:
+        if not self.records.succeed(lease, finished):
+            raise LeaseLost("the result is another attempt's to record")
 
     def _finish(self, delivery: Delivery, job: VideoJob) -> None:
         """The result is stored and recorded: only now may the source go, then the message."""
@@ -138,40 +170,41 @@ class Consumer:
                 logger().warning("the source stays: %s", error.reason, extra={"job": job.job_id})
         self.queue.delete(delivery)
 
-    def _fail(self, delivery: Delivery, job: VideoJob, number: int, error: JobRejected) -> None:
+    def _fail(self, delivery: Delivery, job: VideoJob, lease: Lease, error: JobRejected) -> None:
         logger().error("failed: %s", error.reason, extra={"job": job.job_id, "code": error.code})
-        self.records.fail(job.job_id, error.reason, number)
+        if not self.records.fail(lease, error.reason):
+            return  # another attempt has it, and the message
         self.activity.count("failed")
         self.queue.delete(delivery)
 
-    def _release(self, delivery: Delivery, job: VideoJob, number: int, stopped: Stopped) -> None:
-        logger().warning("given back: %s", stopped.reason, extra={"job": job.job_id})
+    def _release(self, delivery: Delivery, lease: Lease, stopped: Stopped) -> None:
+        logger().warning("given back: %s", stopped.reason, extra={"job": lease.job_id})
         self.activity.count("released")
         self._give_back(delivery, 0)
-        self.records.requeue(job.job_id, f"attempt {number}: {stopped.reason}", number)
+        self.records.requeue(lease, f"attempt {lease.attempt}: {stopped.reason}", released=True)
 
-    def _retry(self, delivery: Delivery, job: VideoJob, number: int, error: Transient) -> None:
+    def _retry(self, delivery: Delivery, lease: Lease, error: Transient) -> None:
         """Another attempt later; after the queue's last one the job is FAILED and SQS keeps the message."""
-        extra = {"job": job.job_id, "code": error.code}
+        extra = {"job": lease.job_id, "code": error.code}
         if 0 < self.maximum_receives <= delivery.receives:
             reason = (
                 f"given up after {delivery.receives} receives: {error.reason}; then redrive the queue's DLQ"
             )
             logger().error("failed: %s", reason, extra=extra)
             self.activity.count("failed")
-            self.records.fail(job.job_id, reason, number)
+            self.records.fail(lease, reason)
             self._give_back(delivery, 0)
             return
         logger().warning("given back: %s", error.reason, extra=extra)
         self.activity.count("retried")
         self._give_back(delivery, backoff(delivery.receives))
-        self.records.requeue(job.job_id, f"attempt {number}: {error.reason}", number)
+        self.records.requeue(lease, f"attempt {lease.attempt}: {error.reason}")
 
     def _refuse(self, delivery: Delivery, bad: BadMessage) -> None:
         """A bad message ends FAILED where its job is known, else in the dead-letter queue."""
         logger().error("bad message %s: %s", delivery.message_id, bad.reason, extra={"job": bad.job_id})
         self.activity.count("failed")
-        if bad.job_id and self.records.fail(bad.job_id, bad.reason):
+        if bad.job_id and self.records.refuse(bad.job_id, bad.reason):
             self.queue.delete(delivery)
         else:
             self._give_back(delivery, BACKOFF_SECONDS[0])
@@ -184,10 +217,10 @@ class Consumer:
         except Transient as error:
             logger().warning("the message comes back when its visibility ends: %s", error.reason)
 
-    def _hung(self, delivery: Delivery, job: VideoJob, number: int) -> None:
+    def _hung(self, delivery: Delivery, job: VideoJob, lease: Lease) -> None:
         """The heartbeat calls it for a video past its deadline that does not come back: fail it, leave."""
         reason = "it hung past TIMEOUT_HOURS in one frame: the file may be damaged; encode it again"
         try:
-            self._fail(delivery, job, number, JobRejected(reason))
+            self._fail(delivery, job, lease, JobRejected(reason))
         finally:
             self.leave()

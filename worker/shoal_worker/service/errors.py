@@ -81,3 +81,31 @@ class AlreadySucceeded(ServiceError):
     """A duplicate delivery of a video whose result exists."""
 
     code = "already-succeeded"
+
+
+class Cancelled(ServiceError):
+    """A delivery of a video that somebody cancelled."""
+
+    code = "cancelled"
+
+
+class Busy(ServiceError):
+    """A second delivery of a video that another attempt works on; ``message_id`` is the other's message."""
+
+    code = "busy"
+
+    def __init__(self, reason: str, message_id: str) -> None:
+        super().__init__(reason)
+        self.message_id = message_id
+
+
+class LeaseLost(ServiceError):
+    """Another attempt has the job now, or it was cancelled: this one may write nothing any more."""
+
+    code = "lease-lost"
+
+
+class Overtaken(ServiceError):
+    """The object is not the one that was to be replaced: somebody wrote it meanwhile."""
+
+    code = "overtaken"

@@ -32,9 +32,12 @@ class Heartbeat:
         on_hung: Callable[[], None],
         interval: float = INTERVAL_SECONDS,
         now: Callable[[], float] = time.monotonic,
+        holds: Callable[[], bool] = lambda: True,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue, self._delivery, self._deadline = queue, delivery, deadline
         self._on_hung, self._interval, self._now = on_hung, interval, now
+        self._holds, self._on_lost = holds, on_lost
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
         self.lost = False
@@ -64,12 +67,18 @@ class Heartbeat:
             return
         try:
             self._queue.extend(self._delivery, seconds)
+            if not self._holds():
+                self._lose("the job was cancelled, or a newer attempt has it")
         except NoLongerOurs:
-            # Another worker may have the video now: both finish, the record takes one result.
-            self.lost = True
-            logger().warning("message %s is no longer ours", self._delivery.message_id)
+            self._lose(f"message {self._delivery.message_id} is no longer ours")
         except Transient as error:
             logger().warning("heartbeat failed, the next one is due: %s", error.reason)
+
+    def _lose(self, why: str) -> None:
+        """Another worker may have the video now: what we still do to it is in vain."""
+        self.lost = True
+        logger().warning("the attempt is abandoned: %s", why)
+        self._on_lost()
 
     def next_extension(self) -> int:
         """Seconds to ask for now: 300, less where the 12 hours would be passed, 0 where they are spent."""

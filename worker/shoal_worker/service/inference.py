@@ -90,7 +90,8 @@ class SharedModel:
                 receipt=True,
                 stop=_asked(attempt.check),
             )
-        return Tracked(result.archive, result.frames, result.tracks)
+        footage = result.frames / result.video.fps if result.video.fps else 0.0
+        return Tracked(result.archive, result.frames, result.tracks, footage)
 
     def predict_image(self, data: bytes) -> dict[str, Any]:
         """Boxes of one encoded image.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from shoal_worker.service.errors import Stopped, VideoTimedOut
+from shoal_worker.service.errors import LeaseLost, Stopped, VideoTimedOut
 
 Progress = Callable[[int, int | None], None]
 
@@ -52,8 +52,10 @@ class Attempt:
         stop: threading.Event,
         timeout_seconds: float,
         now: Callable[[], float] = time.monotonic,
+        holds: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._activity, self._stop, self._now = activity, stop, now
+        self._activity, self._stop, self._now, self._holds = activity, stop, now, holds
+        self._lost = False
         self._timeout = timeout_seconds
         self._phase = "start"
         self.started = now()
@@ -67,9 +69,12 @@ class Attempt:
         """End the attempt when it must end.
 
         Raises:
+            LeaseLost: the job is another attempt's now.
             Stopped: the worker was told to stop.
             VideoTimedOut: the deadline has passed.
         """
+        if self._lost:
+            raise LeaseLost("another attempt has this video now, or it was cancelled")
         if self._stop.is_set():
             raise Stopped("the worker was stopped; another one takes the video")
         if self._now() > self.deadline:
@@ -77,6 +82,20 @@ class Attempt:
                 f"stopped in {self._phase} after TIMEOUT_HOURS={self._timeout / 3600:g}: raise timeout_hours "
                 "(TimeoutHours), cut the video, or use a faster instance type"
             )
+
+    def abandon(self) -> None:
+        """Another thread knows that the job is ours no longer: the next check ends the attempt."""
+        self._lost = True
+
+    def confirm(self) -> None:
+        """Ask the record itself, before something is written that cannot be taken back.
+
+        Raises:
+            LeaseLost: the job is another attempt's now.
+            Transient: the record did not answer.
+        """
+        self._lost = self._lost or not self._holds()
+        self.check()
 
     def phase(self, name: str) -> Progress:
         """Begin a phase; the answer, called with done and total, shows its progress and checks."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from shoal_worker.service.errors import Denied, JobRejected, Transient, VideoMissing
+from shoal_worker.service.errors import Denied, JobRejected, Overtaken, Transient, VideoMissing
+from shoal_worker.service.parts import ARCHIVE_TYPE, PART_BYTES, put_in_parts
 
 Observe = Callable[[int, int], None]
 """Called with bytes done and bytes in all; it may raise to end the transfer."""
@@ -19,6 +20,7 @@ CHUNK_BYTES = 4 * 1024 * 1024
 SPARE_BYTES = 256 * 1024 * 1024
 """Kept free on the disk for the archive and the logs."""
 
+_OVERTAKEN = frozenset({"PreconditionFailed", "412", "NoSuchKey", "ConditionalRequestConflict"})
 _DENIED = frozenset({"403", "AccessDenied", "Forbidden"})
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
 
@@ -73,17 +75,27 @@ class Storage:
             raise Transient(f"reading s3://{bucket}/{key}: {error}") from error
         return target.stat().st_size
 
-    def upload(self, source: Path, bucket: str, key: str) -> None:
-        """Write a file to S3 (multipart where it is large, with S3's checksum).
+    def replace(self, source: Path, bucket: str, key: str, before: str | None) -> None:
+        """Write a file in the place of the object with the ETag ``before`` (None: where none is).
+
+        Source: S3 User Guide, "How to prevent object overwrites with conditional writes".
 
         Raises:
+            Overtaken: another object is there; nothing was written.
             Transient: S3 did not take it.
         """
-        from boto3.exceptions import S3UploadFailedError
-
+        match = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
         try:
-            self._s3.upload_file(str(source), bucket, key, ExtraArgs={"ContentType": "application/gzip"})
-        except (ClientError, BotoCoreError, S3UploadFailedError, OSError) as error:
+            if source.stat().st_size > PART_BYTES:
+                put_in_parts(self._s3, source, bucket, key, match)
+            else:
+                with source.open("rb") as file:
+                    self._s3.put_object(Bucket=bucket, Key=key, Body=file, ContentType=ARCHIVE_TYPE, **match)
+        except ClientError as error:
+            if aws_code(error) in _OVERTAKEN:
+                raise Overtaken(f"s3://{bucket}/{key} changed meanwhile") from error
+            raise Transient(f"writing s3://{bucket}/{key}: {aws_code(error)}") from error
+        except (BotoCoreError, OSError) as error:
             raise Transient(f"writing s3://{bucket}/{key}: {error}") from error
 
     def remove(self, bucket: str, key: str) -> None:

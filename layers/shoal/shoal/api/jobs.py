@@ -13,7 +13,7 @@ from shoal.api.validate import validated
 from shoal.contracts.job import JobRecord
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment
-from shoal.errors import Conflict, Denied, NotFound, Retryable, ShoalError
+from shoal.errors import Conflict, Denied, NotFound, ShoalError
 from shoal.settings import settings
 from shoal.telemetry import logger
 
@@ -26,17 +26,23 @@ def submit(request: Request, name: str) -> Answer:
     Raises:
         InvalidRequest: naming the videos at fault; nothing was recorded.
         Conflict: the deployment takes no jobs, or not now.
-        Retryable: SQS took none of them.
     """
     deployment = _ready(known_name(name))
     submission = validated(jobs.Submission, request.body, "the submission")
-    messages = jobs.messages_of(submission, deployment.name, settings().need("data_bucket"))
-    records = jobs.record(messages)
-    unsent = jobs.send(str(deployment.queue_url), messages)
-    records = [jobs.fail(one, unsent[one.job_id]) if one.job_id in unsent else one for one in records]
-    if len(unsent) == len(records):
-        raise Retryable("no video could be queued: submit them again")
-    return _submitted(deployment, records, _wake(deployment, len(records) - len(unsent)))
+    records, new = jobs.take(deployment, submission, settings().need("data_bucket"))
+    return _submitted(deployment, records, new, _wake(deployment) if new else None)
+
+
+def uploaded(event: object) -> dict[str, str]:
+    """S3's event that an object was created: the same for one video. Answers what became of it.
+
+    Raises:
+        Denied, Retryable: Lambda gives the event again.
+    """
+    deployment, outcome = jobs.uploads.take(event)
+    if deployment and deployment.status is DeploymentStatus.READY and deployment.queue_url:
+        _wake(deployment)
+    return {"outcome": outcome}
 
 
 def list_all(request: Request, name: str) -> Answer:
@@ -63,23 +69,25 @@ def _ready(name: str) -> Deployment:
     return deployment
 
 
-def _wake(deployment: Deployment, sent: int) -> int | None:
-    """The number of workers now wanted; None when they could not be woken: the reconciler tries again.
+def _wake(deployment: Deployment) -> int | None:
+    """Send what waits and raise the fleet: the number of workers now wanted.
+
+    None when AWS did not answer: the jobs are recorded, and the reconciler tries again within a minute.
 
     Raises:
         Denied: the role may not; no later attempt would fare better.
     """
     try:
-        return fleet.apply(deployment, just_sent=sent)
+        return fleet.apply(deployment, just_sent=jobs.top_up(deployment.name, str(deployment.queue_url)))
     except Denied:
         raise
-    except ShoalError:  # the videos are queued: an error would make the sender submit them again
+    except ShoalError:  # the videos are recorded: an error would make the sender submit them again
         logger().exception("fleet not woken", extra={"deployment": deployment.name})
         return None
 
 
-def _submitted(deployment: Deployment, records: list[JobRecord], workers: int | None) -> Answer:
+def _submitted(deployment: Deployment, records: list[JobRecord], new: int, workers: int | None) -> Answer:
     own = f"/deploy/{deployment.name}/jobs"
     location = f"{own}/{records[0].job_id}" if len(records) == 1 else own
-    content = Submitted(jobs=records, desired_workers=workers, links={"jobs": own})
+    content = Submitted(jobs=records, new=new, desired_workers=workers, links={"jobs": own})
     return Answer(HTTPStatus.ACCEPTED, content, location)

@@ -77,11 +77,14 @@ class JobPage(BaseModel):
 
 
 class Submitted(BaseModel):
-    """The jobs that were recorded and sent; one that could not be sent is FAILED with its reason.
+    """A job for each video, in order; ``new`` of them were recorded now and wait for a worker.
 
-    ``desired_workers`` is null when ECS did not answer; the fleet is then woken within a minute.
+    The same work (video, model, tracker's configuration, arguments) is done once: its job is answered. A
+    video that is not there is FAILED with its reason. ``desired_workers`` is null where nobody had to be
+    woken, or AWS did not answer; the fleet is then woken within a minute.
     """
 
     jobs: list[JobRecord]
+    new: int
     desired_workers: int | None
     links: dict[str, str]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
+from shoal.api.dives import DivePage
 from shoal.api.model import (
     Accepted,
     DeploymentPage,
@@ -21,6 +22,7 @@ from shoal.contracts.job import JobRecord
 from shoal.contracts.registry import ModelVersion, Registration
 from shoal.contracts.report import Report
 from shoal.jobs import Submission
+from shoal.jobs.changes import Changed, Selection
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,18 @@ ROUTES = (
     Route(
         "POST", "/doctor", "doctor", "Check for orphans and drift now; nothing is removed",
         {200: (Report, "the new report")},
+    ),
+    Route(
+        "GET", "/deploy/{name}/dives", "job_intake", "List dives: how many videos are done, and until when",
+        {200: (DivePage, "a page, by name")}, pages=True, problems=(404, 422),
+    ),
+    Route(
+        "POST", "/deploy/{name}/cancel", "job_intake", "Cancel a job, a dive, or all jobs",
+        {200: (Changed, "how many")}, Selection, problems=(*_WRITES, 404),
+    ),
+    Route(
+        "POST", "/deploy/{name}/redrive", "job_intake", "Try again what failed: a job, a dive, or all",
+        {200: (Changed, "how many")}, Selection, problems=(*_WRITES, 404),
     ),
     Route(
         "POST", "/registry", "model_registry", "Register versions of a model",

@@ -51,6 +51,8 @@ class JobRecord(BaseModel):
     """One video as the API answers it and as the jobs table keeps it.
 
     ``video`` and ``result`` (the archive, once safe) are keys of the data bucket; ``seconds`` is wall time.
+    ``dive`` names the sums that its end is counted in, ``work`` what the job is (:mod:`shoal.jobs.identity`).
+    ``attempts`` is the fencing token: only the newest attempt may end the job.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -60,6 +62,8 @@ class JobRecord(BaseModel):
     video: str
     job_name: str = ""
     user_name: str = ""
+    dive: str = ""
+    work: str = ""
     status: JobStatus = JobStatus.QUEUED
     reason: str = ""
     attempts: int = 0
@@ -67,6 +71,7 @@ class JobRecord(BaseModel):
     frames: int | None = None
     tracks: int | None = None
     seconds: float | None = None
+    footage_seconds: float | None = None
     created_at: str = ""
     updated_at: str = ""
 
@@ -74,6 +79,16 @@ class JobRecord(BaseModel):
 def job_key(deployment: str, job_id: str) -> dict[str, str]:
     """The key of a job's item in the deployments table; the worker writes its status there."""
     return {"pk": f"DEPLOYMENT#{deployment}", "sk": f"JOB#{job_id}"}
+
+
+def tally_key(deployment: str) -> dict[str, str]:
+    """The key of a deployment's sums over ended jobs: what they held, what they took, when one ended last."""
+    return {"pk": f"DEPLOYMENT#{deployment}", "sk": "TALLY"}
+
+
+def dive_key(deployment: str, job_name: str) -> dict[str, str]:
+    """The key of a dive's sums: the jobs that were submitted under one ``job_name``."""
+    return {"pk": f"DEPLOYMENT#{deployment}", "sk": f"DIVE#{job_name}"}
 
 
 def result_key(video: str) -> str:

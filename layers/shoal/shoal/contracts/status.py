@@ -49,9 +49,10 @@ class JobStatus(StrEnum):
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
 
     def is_finished(self) -> bool:
-        return self in {JobStatus.SUCCEEDED, JobStatus.FAILED}
+        return self in {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELLED}
 
 
 class LedgerState(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from shoal import deployments
+from shoal import deployments, jobs
 from shoal.aws import client, domain_errors
 from shoal.contracts.names import resource_name
 from shoal.contracts.status import DeploymentStatus
@@ -31,8 +31,13 @@ def apply(deployment: Deployment, just_sent: int = 0) -> int:
     current = _current(deployment.name)
     remembered = memory.recall(deployment.name)
     load = Load(visible=max(visible, just_sent), in_flight=in_flight, current=current)
-    remembered = memory.note_surplus(deployment.name, remembered, surplus(load))
+    if just_sent:
+        remembered = memory.note_submission(deployment.name, remembered)
+    else:
+        remembered = memory.note_surplus(deployment.name, remembered, surplus(load))
     decision = decide(remembered.complete(load), _limits(deployment))
+    if decision.count < current and _changed(deployment, load, remembered):
+        return current  # videos came while this pass looked: the next one decides
     if decision.count != current:
         _set(deployment.name, decision.count)
         counts = {"visible": load.visible, "in_flight": in_flight, "from": current, "to": decision.count}
@@ -40,6 +45,15 @@ def apply(deployment: Deployment, just_sent: int = 0) -> int:
     if deployment.spec.compute == "ec2-gpu":
         instances.raise_to(deployment.name, decision.count)
     return decision.count
+
+
+def _changed(deployment: Deployment, load: Load, remembered: memory.Memory) -> bool:
+    """A last look before workers are stopped: an intake may have woken the fleet since the first."""
+    submitted_at = memory.recall(deployment.name).submitted_at
+    return submitted_at != remembered.submitted_at or _backlog(str(deployment.queue_url)) != (
+        load.visible,
+        load.in_flight,
+    )
 
 
 def reconcile(event: object = None) -> dict[str, int]:
@@ -60,10 +74,23 @@ def reconcile(event: object = None) -> dict[str, int]:
 
 
 def _pass(deployment: Deployment) -> int:
-    wanted = apply(deployment)
+    sent = jobs.top_up(deployment.name, str(deployment.queue_url))
+    wanted = apply(deployment, just_sent=sent)
+    if not sent:
+        _recover(deployment)
     if deployment.spec.compute != "ec2-gpu":
         return 0
     return instances.reap(deployment.name, wanted, lambda: _current(deployment.name))
+
+
+def _recover(deployment: Deployment) -> None:
+    """An empty queue with work unfinished: some message is gone."""
+    if jobs.recovery.unfinished(deployment.name) <= 0 or _backlog(str(deployment.queue_url)) != (0, 0):
+        return
+    again, failed = jobs.recovery.recover(deployment.name)
+    if again or failed:
+        counts = {"deployment": deployment.name, "again": again, "failed": failed}
+        logger().warning("jobs without a message: sent again or failed", extra=counts)
 
 
 def _concerned(event: object) -> list[Deployment]:

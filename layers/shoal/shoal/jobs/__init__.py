@@ -1,7 +1,9 @@
-"""Video jobs: recorded, sent, listed."""
+"""Video jobs: recorded once for each piece of work, fed to the queue, listed."""
 
-from shoal.jobs.queue import send
-from shoal.jobs.store import fail, get, list_jobs, record
-from shoal.jobs.submission import Submission, messages_of
+from shoal.jobs import changes, dives, recovery, uploads
+from shoal.jobs.feed import top_up
+from shoal.jobs.intake import take
+from shoal.jobs.store import get, list_jobs
+from shoal.jobs.submission import Submission
 
-__all__ = ["Submission", "fail", "get", "list_jobs", "messages_of", "record", "send"]
+__all__ = ["Submission", "changes", "dives", "get", "list_jobs", "recovery", "take", "top_up", "uploads"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shoal.aws import client, domain_errors
-from shoal.contracts.job import JobMessage
 from shoal.errors import Denied, ShoalError
 
 _BATCH = 10
@@ -14,14 +13,14 @@ _BATCH_BYTES = 262_144
 _ATTEMPTS = 3
 
 
-def send(queue_url: str, messages: list[JobMessage]) -> dict[str, str]:
-    """Send every message; answers the job ids of those that SQS did not take, each with the reason.
+def send(queue_url: str, bodies: dict[str, str]) -> dict[str, str]:
+    """Send every body, by job id; answers the job ids of those that SQS did not take, each with its code.
 
     Raises:
         Denied: the role may not send.
     """
     unsent: dict[str, str] = {}
-    for batch in _batches({str(message.job_id): message.to_body() for message in messages}):
+    for batch in _batches(bodies):
         unsent |= _send_batch(queue_url, batch)
     return unsent
 
@@ -35,7 +34,7 @@ def _send_batch(queue_url: str, bodies: dict[str, str]) -> dict[str, str]:
         except Denied:
             raise
         except ShoalError as error:
-            return dict.fromkeys(bodies, f"it could not be queued ({error.code}): submit it again")
+            return dict.fromkeys(bodies, error.code)
         bodies = {job_id: bodies[job_id] for job_id in failed}
         if not failed:
             break
@@ -46,10 +45,7 @@ def _send_once(queue_url: str, bodies: dict[str, str]) -> dict[str, str]:
     entries = [{"Id": job_id, "MessageBody": body} for job_id, body in bodies.items()]
     with domain_errors("send the messages"):
         answer = client("sqs").send_message_batch(QueueUrl=queue_url, Entries=entries)
-    return {
-        str(one["Id"]): f"it could not be queued ({one['Code']}): submit it again"
-        for one in answer.get("Failed", [])
-    }
+    return {str(one["Id"]): str(one["Code"]) for one in answer.get("Failed", [])}
 
 
 def _batches(bodies: dict[str, str]) -> Iterator[dict[str, str]]:

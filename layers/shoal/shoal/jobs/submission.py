@@ -38,6 +38,7 @@ class Submission(BaseModel):
     )
     job_name: str = Field("", max_length=200, description="a name for the dive")
     args: str = Field("", max_length=2000, description="detector arguments, such as --conf-thres=0.1")
+    force: bool = Field(False, description="track again what is tracked already")
     clean: bool = Field(False, description="remove each video once its result is safe")
     user_name: str = Field("", max_length=200)
     metadata: dict[str, Any] = Field(default={}, description="travels with the job, at most 64 KiB as JSON")
