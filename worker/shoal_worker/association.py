@@ -40,10 +40,15 @@ def overlapping(first: Floats, second: Floats) -> Pairs:
     apart = (first[:, None, 0] >= second[None, :, 2]) | (second[None, :, 0] >= first[:, None, 2])
     apart |= (first[:, None, 1] >= second[None, :, 3]) | (second[None, :, 1] >= first[:, None, 3])
     rows, columns = np.nonzero(~apart)
-    one, other = first[rows], second[columns]
+    return Pairs(rows, columns, intersection_over_union(first[rows], second[columns]))
+
+
+def intersection_over_union(one: Floats, other: Floats) -> Floats:
+    """Of each box (k, 4) with its counterpart (k, 4)."""
     sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    sides = np.maximum(sides, 0)
     shared = sides[:, 0] * sides[:, 1]
-    return Pairs(rows, columns, shared / (_area(one) + _area(other) - shared))
+    return np.asarray(shared / np.maximum(_area(one) + _area(other) - shared, 1e-9))
 
 
 def assign(pairs: Pairs) -> Pairs:

@@ -57,12 +57,14 @@ class Tracked:
     """The detections of one frame that belong to a track.
 
     ``serials`` (n,) number every candidate track; ``ids`` (n,) count from 1 and are 0 while the track is
-    tentative. ``detections`` holds the n boxes, scores and classes as they were detected.
+    tentative. ``detections`` holds the n boxes, scores and classes as they were detected; ``columns`` (n,)
+    says which of the frame's detections these are.
     """
 
     serials: Integers
     ids: Integers
     detections: Detections
+    columns: Integers
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -71,7 +73,8 @@ class Tracked:
     def confirmed(self) -> Tracked:
         """Only the rows of confirmed tracks."""
         chosen = self.ids > 0
-        return Tracked(self.serials[chosen], self.ids[chosen], self.detections.keep(chosen))
+        found = self.detections.keep(chosen)
+        return Tracked(self.serials[chosen], self.ids[chosen], found, self.columns[chosen])
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,10 @@ class TrackerParameters:
     over union, times the score where ``fuse_score``. A track is kept for ``lost_seconds`` without a
     detection, and confirmed in its ``minimum_hits``-th consecutive frame; tracks of fewer than
     ``minimum_frames`` are dropped. ``camera_motion`` asks the pipeline to measure how the camera moved.
+
+    The offline pass links tracklets over at most ``link_seconds``, fills gaps of at most ``fill_seconds``
+    (half of it where the camera's motion was not measured), and drops tracks seen for less than
+    ``minimum_seconds``.
     """
 
     track_high: float = 0.25
@@ -39,6 +43,9 @@ class TrackerParameters:
     minimum_hits: int = 2
     minimum_frames: int = 1
     camera_motion: bool = False
+    link_seconds: float = 2.0
+    fill_seconds: float = 2.0
+    minimum_seconds: float = 0.2
 
 
 class Tracker:
@@ -133,7 +140,7 @@ class Tracker:
     def _answer(self, found: Detections, owner: Integers) -> Tracked:
         columns = np.flatnonzero(owner >= 0)
         rows = owner[columns]
-        return Tracked(self._serials[rows], self._ids[rows], found.keep(columns))
+        return Tracked(self._serials[rows], self._ids[rows], found.keep(columns), columns)
 
     def _forget(self) -> None:
         age = self._frame - self._last

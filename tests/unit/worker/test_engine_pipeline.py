@@ -114,6 +114,37 @@ def test_the_three_forms_tell_the_same(tmp_path, detector, video):
     assert mot == {}
 
 
+def test_an_invented_box_says_so_in_every_form(tmp_path, detector):
+    # Given a red square that passes behind something for four frames
+    def seen(number: int) -> np.ndarray:
+        image = np.zeros((96, 160, 3), np.uint8)
+        if not 10 <= number < 14:
+            image[32:64, 20 + 2 * number : 52 + 2 * number] = (255, 0, 0)
+        return image
+
+    video = write_video(tmp_path / "gap.mp4", FRAMES, seen)
+    # When it is tracked offline and online
+    offline, online = (
+        track_video(video, detector, tmp_path / name, options=f"{ARGUMENTS} {flag}")
+        for name, flag in (("offline", ""), ("online", "--online"))
+    )
+    archive = read_archive(offline.archive)
+    # Then the offline result has the four boxes, each with its flag, the gap's length and no score
+    invented = [row for row in archive.detections if row["interpolated"]]
+    assert [(row["frame"], row["gap_frames"], row["score"]) for row in invented] == [
+        (frame, 4, 0.0) for frame in range(10, 14)
+    ]
+    assert [archive.events[frame][0]["interpolated"] for frame in range(10, 14)] == [True] * 4
+    assert "interpolated" not in archive.events[9][0]
+    assert (archive.metadata["shoal"]["interpolated_boxes"], archive.tracks[0]["frame_count"]) == (
+        4,
+        FRAMES - 4,
+    )
+    # And the online result has neither the boxes nor the columns
+    assert (online.tracks, online.detections) == (1, FRAMES - 4)
+    assert "interpolated" not in read_archive(online.archive).detections[0]
+
+
 def test_visual_events_have_the_exact_shape_and_stable_ids(tmp_path, detector, video):
     archive = read_archive(track_video(video, detector, tmp_path, options=ARGUMENTS, provenance=WHO).archive)
     events = [event for frame in archive.events.values() for event in frame]
