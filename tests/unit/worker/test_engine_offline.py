@@ -31,7 +31,7 @@ def _seen(*objects: tuple[float, float, float]) -> Detections:
 
 
 def _drifting(frames: int, hidden: range, step: float = 2.0, score: float = 0.9) -> list[Detections]:
-    """One object that moves ``step`` pixels a frame from x = 100, unseen in the frames ``hidden`` (from 1)."""
+    """One object that moves ``step`` pixels a frame from x = 100, unseen in ``hidden``."""
     return [
         _seen() if number in hidden else _seen((100 + step * number, 200, score))
         for number in range(1, frames + 1)
