@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
+import pytest
+from campaign.bugs import BUGS, WITHOUT_FAULTS, Bug
 from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, single
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
 from faults.explore import Level
-from faults.forks import at_once, forked
+from faults.forks import CaseFailed, at_once, forked
 from faults.interleave import Schedule, one_preemption
 from faults.plans import Plan, parse
 from faults.races import RACES, Race
@@ -92,10 +95,7 @@ def replay(world: World, text: str) -> Verdict:
         return raced
     plan = parse(text)
 
-    def golden() -> str:
-        return explore.prepared(world, scenarios.SCENARIOS[plan.scenario])[1].account
-
-    account = forked(golden)
+    account = forked(lambda: _golden(world, plan.scenario))
     found: Verdict = forked(lambda: cases.run(world, plan, account))
     return found
 
@@ -154,3 +154,54 @@ def _spread(world: World, cases: list[tuple[Race, Schedule]]) -> list[Verdict]:
 
 def _schedule(world: World, race: Race, schedule: Schedule) -> Verdict:
     return run_race(world, race, schedule)[0]
+
+
+@dataclass(frozen=True)
+class Caught:
+    """``plan`` is the first that showed the bug; empty when none did."""
+
+    bug: str
+    plan: str
+    how: str
+
+
+def hunt(world: World) -> list[Caught]:
+    """Plant each bug and try its plans until one shows it."""
+    goldens = {name: forked(functools.partial(_golden, world, name)) for name in scenarios.SCENARIOS}
+
+    def work(shard: int) -> list[Caught]:
+        return [_hunted(world, bug, goldens) for bug in BUGS[shard :: workers()]]
+
+    shards = at_once([functools.partial(work, shard) for shard in range(workers())], _PART_SECONDS)
+    return sorted((one for found in shards for one in found), key=lambda caught: caught.bug)
+
+
+def _hunted(world: World, bug: Bug, goldens: dict[str, str]) -> Caught:
+    for plan in (*WITHOUT_FAULTS, *bug.plans):
+        try:
+            verdict = forked(functools.partial(_planted, world, bug, plan, goldens))
+        except CaseFailed as error:
+            return Caught(bug.name, plan, str(error).strip().splitlines()[-1])
+        if verdict.wrong:
+            return Caught(bug.name, plan, verdict.wrong[0])
+    return Caught(bug.name, "", "")
+
+
+def _planted(world: World, bug: Bug, text: str, goldens: dict[str, str]) -> Verdict:
+    with pytest.MonkeyPatch.context() as patch:
+        bug.plant(patch)
+        if text.startswith("race:"):
+            return run_race(world, *read_race(text))[0]
+        plan = parse(text)
+        verdict = cases.run(world, plan, goldens[plan.scenario])
+        expected = EXPECTED.get(text, verdict.outcome)
+        if verdict.outcome != expected and not verdict.wrong:
+            return dataclasses.replace(verdict, wrong=(f"{verdict.outcome}, not {expected}",))
+        return verdict
+
+
+EXPECTED = {"deploy": "READY", "delete": "DELETED", "rollback": "FAILED"}
+
+
+def _golden(world: World, name: str) -> str:
+    return explore.prepared(world, scenarios.SCENARIOS[name])[1].account

@@ -11,6 +11,14 @@ from faults.snapshot import Snapshot
 from faults.world import World
 
 _STEADY_ROUNDS = 3
+_MAKES = {
+    "elbv2.CreateTargetGroup": "target_group", "elbv2.CreateListener": "listener",
+    "logs.CreateLogGroup": "log_group", "ecs.CreateCluster": "cluster",
+    "ecs.RegisterTaskDefinition": "task_definition", "ec2.CreateLaunchTemplate": "launch_template",
+    "autoscaling.CreateAutoScalingGroup": "auto_scaling_group",
+    "ecs.CreateCapacityProvider": "capacity_provider",
+    "ecs.CreateService": "service",
+}  # fmt: skip
 _UNFINISHED = frozenset({"ACCEPTED", "DEPLOYING", "ROLLING_BACK", "DELETING"})
 
 
@@ -40,6 +48,8 @@ class Stage:
         self.empty = snapshot.take()
         self.scenario.given(self.world)
         self.before = snapshot.take()
+        if self.scenario.stays:
+            self.empty = self.before
 
     def act(self, faults: tuple[Fault, ...] = ()) -> None:
         """The act, under ``faults``; they are lifted when it is over."""
@@ -54,14 +64,29 @@ class Stage:
         if status_of(NAME) in _UNFINISHED:
             self.world.recover()
         status = status_of(NAME)
+        return status, self._unannounced() + self._judge(status)
+
+    def _judge(self, status: str) -> list[str]:
         if status in self.scenario.whole:
-            return status, self._judge_whole(status)
+            return self._judge_whole(status)
+        if status in _UNFINISHED:
+            return [f"stuck in {status}", *self._way_out(status)]
         if status in self.scenario.undone:
-            return status, snapshot.difference(self.before, snapshot.take(), NAME)
+            return snapshot.difference(self.before, snapshot.take(), NAME)
         if status in self.scenario.empty or status == "":
             left = snapshot.difference(self.empty, snapshot.take(), NAME)
-            return status, left + self._inventory(bool(left))
-        return status, self._way_out(status)
+            return left + self._inventory(bool(left))
+        false = [f"false {status}"] if status == "READY" else []
+        return [*false, *self._untold(status), *self._way_out(status)]
+
+    def _untold(self, status: str) -> list[str]:
+        """What is left must be named in the deployment's reason."""
+        from shoal.deployments import store
+
+        reason = store.get(NAME).reason
+        return [
+            f"after {status}: {kind} is left and not told" for kind in observed(NAME) if kind not in reason
+        ]
 
     def _judge_whole(self, status: str) -> list[str]:
         for _ in range(_STEADY_ROUNDS):
@@ -89,6 +114,17 @@ class Stage:
                 left = snapshot.difference(self.empty, snapshot.take(), NAME)
                 return [f"after {status} and DELETE: {one}" for one in left] + self._inventory(bool(left))
         return [f"after {status}: DELETE ends in {status_of(NAME)}"]
+
+    def _unannounced(self) -> list[str]:
+        """Calls of the act that make something without its PENDING line in the ledger before them."""
+        written: set[str] = set()
+        wrong = []
+        for call in self.world.injector.calls:
+            if call.name == "dynamodb.TransactWriteItems" and b"PENDING" in call.key[2]:
+                written.update(kind for kind in _MAKES.values() if f"#{kind}".encode() in call.key[2])
+            if call.name in _MAKES and _MAKES[call.name] not in written:
+                wrong.append(f"{call.name} before its line in the ledger")
+        return wrong
 
     def _inventory(self, left: bool) -> list[str]:
         """The product's own eyes must see what the snapshot sees."""

@@ -56,6 +56,7 @@ def _record(stage: Stage) -> Golden:
     stage.world.settle()
     account = canonical()
     stage.golden = account
+    # a deletion or a rollback ends in a moment of its own, which judge() measures by the snapshots alone
     outcome, wrong = stage.judge()
     if wrong:
         raise AssertionError(f"{stage.scenario.name} without a fault: {wrong}")

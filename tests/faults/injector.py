@@ -7,6 +7,7 @@ attempts of one call are tied together by the SDK's own ``amz-sdk-invocation-id`
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,7 +54,8 @@ class Injector:
     _counts: Counter[str] = field(default_factory=Counter)
     _open: dict[str, Call] = field(default_factory=dict)
     _seen: dict[tuple[str, str, bytes], Answer] = field(default_factory=dict)
-    _slow: dict[tuple[str, str, bytes], tuple[Answer, int]] = field(default_factory=dict)
+    _slow: dict[tuple[str, str, bytes], tuple[Answer, float]] = field(default_factory=dict)
+    now: Callable[[], float] = time.monotonic
 
     def begin(self, faults: list[Fault]) -> None:
         """Count calls from here and inject ``faults``."""
@@ -69,7 +71,7 @@ class Injector:
     @property
     def views_pending(self) -> bool:
         """Some read would still be behind."""
-        return any(left for _, left in self._slow.values())
+        return any(self.now() < until for _, until in self._slow.values())
 
     def answer(self, name: str, request: Any, forward: Forward) -> Answer:
         """What the caller gets; ``forward`` asks moto."""
@@ -141,14 +143,12 @@ class Injector:
             return truth
         self.changed_a_view = True
         if kind == "slow":
-            self._slow[call.key] = (before, kinds.SLOW_READS - 1)
+            self._slow[call.key] = (before, self.now() + kinds.SLOW_SECONDS)
         return before
 
     def _slowed(self, call: Call) -> Answer | None:
-        answer, left = self._slow.get(call.key, (None, 0))
-        if left:
-            self._slow[call.key] = (answer, left - 1)  # type: ignore[assignment]
-        return answer if left else None
+        answer, until = self._slow.get(call.key, (None, 0.0))
+        return answer if self.now() < until else None
 
 
 @contextmanager

@@ -7,12 +7,17 @@ ends or waits; a schedule names the points where it is taken off, and who goes o
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from faults.kinds import FunctionDied
 
 Schedule = tuple[tuple[int, int], ...]
 """(point, rank among the others that could run) of each preemption, in order."""
 _STUCK_SECONDS = 100
+FUNCTION_SECONDS = 60
+"""The Timeout of a step's function in template.yaml."""
 
 
 @dataclass
@@ -20,14 +25,16 @@ class Thread:
     work: Callable[[], None]
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     over: bool = False
+    stalled_at: float | None = None
     error: BaseException | None = None
 
 
 @dataclass
 class Scheduler:
-    """``choices`` has, for each point of the run, how many others could have gone on."""
+    """``choices``: for each point of the run, how many others could have gone on. ``now``: virtual seconds."""
 
     schedule: Schedule = ()
+    now: Callable[[], float] = time.monotonic
     choices: list[int] = field(default_factory=list)
     _threads: list[Thread] = field(default_factory=list)
     _current: Thread | None = None
@@ -60,7 +67,7 @@ class Scheduler:
         self.choices.append(len(others))
         rank = dict(self.schedule).get(len(self.choices) - 1)
         if rank is not None and others:
-            self._switch(others[rank % len(others)])
+            self._stall(others[rank % len(others)])
 
     def wait(self) -> None:
         """The running thread waits for time to pass: whoever else can run goes first."""
@@ -68,12 +75,24 @@ class Scheduler:
         if self._current is not None and others:
             self._switch(others[0])
 
+    def _stall(self, other: Thread) -> None:
+        """Taken off until nobody else can run; a function that stood longer than its timeout is dead."""
+        me = self._current
+        assert me is not None
+        me.stalled_at = stalled = self.now()
+        self._switch(other)
+        me.stalled_at = None
+        if self.now() - stalled > FUNCTION_SECONDS:
+            raise FunctionDied("it timed out while others ran")
+
     def _others(self) -> list[Thread]:
         """Those that could run, beginning behind the running one."""
         if self._current is None:
             return []
         at = self._threads.index(self._current)
-        return [one for one in self._threads[at + 1 :] + self._threads[:at] if not one.over]
+        alive = [one for one in self._threads[at + 1 :] + self._threads[:at] if not one.over]
+        awake = [one for one in alive if one.stalled_at is None]
+        return awake or ([] if self._current.stalled_at is None and not self._current.over else alive)
 
     def _switch(self, other: Thread) -> None:
         me = self._current
@@ -91,8 +110,8 @@ class Scheduler:
             thread.work()
         except BaseException as error:  # noqa: BLE001 - told by run()
             thread.error = error
-        others = self._others()
         thread.over = True
+        others = self._others()
         if others:
             self._go(others[0])
         else:

@@ -23,7 +23,7 @@ AFTER = ("lost", "5xx-after")
 CRASHES = ("crash-before", "crash-after")
 """The function dies before the call reaches AWS, or before its answer reaches the function."""
 VIEWS = ("stale", "slow")
-"""A read shows what the same read showed before: once, or three times in a row."""
+"""A read shows what the same read showed before: once, or for some virtual seconds."""
 
 ONCE, CALL, LASTING = "", "*", "**"
 """One attempt of the SDK; every attempt for this call; every such call until the fault is lifted."""
@@ -38,7 +38,8 @@ FUNCTION_KINDS = ("timeout", "timeout**", "twice", "service", "service**", "dies
 execution of the state machine dies at it (``States.Runtime``, which nothing catches)."""
 
 READS = ("Describe", "List", "Get", "Query", "Scan", "Head", "BatchGet")
-SLOW_READS = 3
+SLOW_SECONDS = 8
+"""How long a slow view stays behind: less than the pause between two passes of a teardown."""
 
 _THROTTLES = {
     "autoscaling": ("Throttling", 400), "dynamodb": ("ProvisionedThroughputExceededException", 400),

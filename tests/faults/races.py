@@ -174,7 +174,7 @@ def run(world: World, race: Race, schedule: Schedule) -> tuple[Verdict, list[int
     """One schedule, in a world that nobody else uses; also the choices it had."""
     empty = snapshot.take()
     race.given(world)
-    scene = Scene(world, Scheduler(schedule), empty=empty)
+    scene = Scene(world, Scheduler(schedule, world.clock.monotonic), empty=empty)
     world.machines.launch = scene.scheduler.spawn
     world.clock.ticked = lambda: (world.fleet.tick(), scene.scheduler.wait())[0]
     race.begin(scene)

@@ -24,6 +24,14 @@ def _broken(world: World) -> None:
     world.fleet.broken = f"dev-{NAME}"
 
 
+def _foreign(world: World) -> None:
+    """Somebody else's cluster and queue have the names that the deployment would take."""
+    from shoal.aws import client
+
+    client("ecs").create_cluster(clusterName=f"shoal-dev-{NAME}")
+    client("sqs").create_queue(QueueName=f"shoal-dev-{NAME}-jobs")
+
+
 def _deploy(world: World) -> None:
     world.ask("POST", "/deploy", specification(NAME))
 
@@ -56,6 +64,8 @@ class Scenario:
     whole: frozenset[str] = frozenset()
     undone: frozenset[str] = frozenset()
     empty: frozenset[str] = frozenset({"FAILED", "DELETED"})
+    stays: bool = False
+    """Whether what ``given`` made is somebody else's and must stay."""
     again: Callable[[World], None] | None = None
     """The same request once more: it must change nothing where the outcome is whole."""
 
@@ -65,6 +75,7 @@ _ALL = (
     Scenario("rollback", _broken, _deploy),
     Scenario("deploy-host", _nothing, _routed, frozenset({"READY"}), again=_routed),
     Scenario("delete-host", _deployed_by_host, _delete, undone=frozenset({"READY"})),
+    Scenario("foreign", _foreign, _deploy, undone=frozenset({"FAILED"}), stays=True),
     Scenario("delete", _deployed, _delete, undone=frozenset({"READY"})),
 )
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
-from faults.clock import virtual_time
+from faults.clock import VirtualClock, virtual_time
 from faults.injector import Injector, injecting
 from faults.kinds import FunctionDied
 from faults.plans import Fault
@@ -15,19 +15,19 @@ from shoal.aws import client, code_of
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _account() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patched, mock_aws(), virtual_time():
+def clock() -> Iterator[VirtualClock]:
+    with pytest.MonkeyPatch.context() as patched, mock_aws(), virtual_time() as made:
         for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patched.setenv(key, "testing")
         patched.setenv("AWS_DEFAULT_REGION", "us-west-2")
         client.cache_clear()
-        yield
+        yield made
     client.cache_clear()
 
 
 @pytest.fixture
-def injector() -> Iterator[Injector]:
-    with injecting(Injector()) as made:
+def injector(clock: VirtualClock) -> Iterator[Injector]:
+    with injecting(Injector(now=clock.monotonic)) as made:
         yield made
 
 
@@ -114,14 +114,19 @@ def test_a_lasting_fault_meets_every_later_call_until_it_is_lifted(injector: Inj
 
 
 @pytest.mark.parametrize(("kind", "behind"), [("stale", 1), ("slow", 3)])
-def test_a_view_is_behind_for_a_while(injector: Injector, kind: str, behind: int) -> None:
+def test_a_view_is_behind_for_a_while(
+    injector: Injector, clock: VirtualClock, kind: str, behind: int
+) -> None:
     # Given
     name = f"late-{kind}"
     injector.begin([Fault("ecs.DescribeClusters", 2, kind)])
     assert not exists(name)
     # When
     client("ecs").create_cluster(clusterName=name)
-    seen = [exists(name) for _ in range(5)]
+    seen = []
+    for _ in range(5):
+        seen.append(exists(name))
+        clock.sleep(3)
     injector.end()
     # Then
     assert seen == [False] * behind + [True] * (5 - behind)
