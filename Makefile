@@ -45,7 +45,7 @@ campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a
 ifdef PLAN
 	@PYTHONPATH=tests $(BIN)/python -m campaign '$(PLAN)'
 else
-	@FULL=$(FULL) SEED=$(SEED) PYTHONPATH=tests $(BIN)/python -m campaign
+	@FULL=$(FULL) SEED=$(SEED) PART="$(PART)" JOBS=$(JOBS) WRITE=$(WRITE) PYTHONPATH=tests $(BIN)/python -m campaign
 	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/campaign
 endif
 

@@ -7,7 +7,19 @@ import sys
 import time
 from pathlib import Path
 
-from campaign.parts import Part, doubles, doubles_in_rollback, races, replay, shortest, singles
+from campaign.parts import (
+    Caught,
+    Part,
+    crowd,
+    doubles,
+    doubles_in_rollback,
+    hunt,
+    life,
+    races,
+    replay,
+    shortest,
+    singles,
+)
 from campaign.sampling import FULL, SEED
 from campaign.table import Table, write
 from faults.cases import Verdict
@@ -25,6 +37,8 @@ def parts() -> list[Part]:
         doubles_in_rollback(),
         doubles("delete", 2000 if FULL else 200),
         races(),
+        crowd(),
+        life(),
     ]
 
 
@@ -45,18 +59,26 @@ def _one(made: World, text: str) -> int:
 
 def _all(made: World) -> int:
     print(f"SEED={SEED} FULL={int(FULL)}", flush=True)
-    table, failed = Table(), 0
-    wanted = os.environ.get("PART", "")
+    table, failed, wanted = Table(), 0, os.environ.get("PART", "")
     for part in parts():
         if wanted in part.title:
             started = time.monotonic()
             verdicts = part.run(made)
             table.add(part.title, verdicts)
             failed += _told(made, part, verdicts, time.monotonic() - started)
-    print("\n".join(table.lines()))
+    caught = hunt(made) if wanted in "planted bugs" else []
+    failed += sum(not one.plan for one in caught)
+    lines = [*table.lines(), "", *bug_lines(caught)]
+    print("\n".join(lines))
     if os.environ.get("WRITE") == "1":
-        write(PAGE, table.lines())
+        write(PAGE, lines)
     return bool(failed)
+
+
+def bug_lines(caught: list[Caught]) -> list[str]:
+    """Markdown: each planted bug and the plan that showed it."""
+    head = ["| planted bug | the shortest plan that shows it |", "|---|---|"]
+    return head + [f"| {one.bug} | `{one.plan or 'NOT CAUGHT'}` |" for one in caught]
 
 
 def _told(made: World, part: Part, verdicts: list[Verdict], seconds: float) -> int:

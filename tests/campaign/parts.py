@@ -10,6 +10,9 @@ from random import Random
 
 import pytest
 from campaign.bugs import BUGS, WITHOUT_FAULTS, Bug
+from campaign.crowd import run as run_crowd
+from campaign.life import EXAMPLES, STEPS
+from campaign.life import run as run_life
 from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, single
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
@@ -104,6 +107,8 @@ def shortest(world: World, verdict: Verdict) -> str:
     """The command of the fewest faults of a failed case that still break the promise."""
     if verdict.plan.startswith("race:"):
         return f"make campaign PLAN='{verdict.plan}'"
+    if verdict.plan in {"life", f"crowd:{SEED}"}:
+        return f"make campaign PART='{'a life' if verdict.plan == 'life' else 'fifty'}' SEED={SEED}"
     plan = parse(verdict.plan)
     for count in range(1, len(plan.faults)):
         for smaller in _parts_of(plan, count):
@@ -154,6 +159,24 @@ def _spread(world: World, cases: list[tuple[Race, Schedule]]) -> list[Verdict]:
 
 def _schedule(world: World, race: Race, schedule: Schedule) -> Verdict:
     return run_race(world, race, schedule)[0]
+
+
+def crowd() -> Part:
+    """Fifty deployments at once."""
+    return Part("fifty at once", lambda world: [forked(lambda: run_crowd(world, SEED), _PART_SECONDS)])
+
+
+def life() -> Part:
+    """What hypothesis draws."""
+    return Part("a life under faults", _lived)
+
+
+def _lived(world: World) -> list[Verdict]:
+    try:
+        forked(functools.partial(run_life, world), _PART_SECONDS)
+    except CaseFailed as error:
+        return [Verdict("life", "BROKEN", (str(error),))]
+    return [Verdict("life", f"{EXAMPLES} lives of {STEPS} steps")]
 
 
 @dataclass(frozen=True)

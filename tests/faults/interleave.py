@@ -31,7 +31,7 @@ class Thread:
 
 @dataclass
 class Scheduler:
-    """``choices``: for each point of the run, how many others could have gone on. ``now``: virtual seconds."""
+    """``choices``: for each point of the run, how many others could have gone on; ``now``: virtual time."""
 
     schedule: Schedule = ()
     now: Callable[[], float] = time.monotonic
@@ -63,7 +63,7 @@ class Scheduler:
         """The running thread is about to call AWS."""
         if self._current is None:
             return
-        others = self._others()
+        others = self._alive()
         self.choices.append(len(others))
         rank = dict(self.schedule).get(len(self.choices) - 1)
         if rank is not None and others:
@@ -85,14 +85,18 @@ class Scheduler:
         if self.now() - stalled > FUNCTION_SECONDS:
             raise FunctionDied("it timed out while others ran")
 
-    def _others(self) -> list[Thread]:
-        """Those that could run, beginning behind the running one."""
+    def _alive(self) -> list[Thread]:
+        """The others that have not ended, beginning behind the running one."""
         if self._current is None:
             return []
         at = self._threads.index(self._current)
-        alive = [one for one in self._threads[at + 1 :] + self._threads[:at] if not one.over]
+        return [one for one in self._threads[at + 1 :] + self._threads[:at] if not one.over]
+
+    def _others(self) -> list[Thread]:
+        """Those of them that were not taken off; where the running one has ended, whoever is left."""
+        alive = self._alive()
         awake = [one for one in alive if one.stalled_at is None]
-        return awake or ([] if self._current.stalled_at is None and not self._current.over else alive)
+        return awake or (alive if self._current is not None and self._current.over else [])
 
     def _switch(self, other: Thread) -> None:
         me = self._current

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from faults import snapshot
@@ -175,23 +176,35 @@ def run(world: World, race: Race, schedule: Schedule) -> tuple[Verdict, list[int
     empty = snapshot.take()
     race.given(world)
     scene = Scene(world, Scheduler(schedule, world.clock.monotonic), empty=empty)
-    world.machines.launch = scene.scheduler.spawn
-    world.clock.ticked = lambda: (world.fleet.tick(), scene.scheduler.wait())[0]
-    race.begin(scene)
+    wrong = []
+    with bystanders(scene):
+        race.begin(scene)
+        try:
+            scene.scheduler.run()
+        except AssertionError as error:
+            wrong = [str(error)]
+    wrong = wrong or race.holds(scene)
+    return Verdict(spelled(race, schedule), status_of(FIRST), tuple(wrong)), scene.scheduler.choices
+
+
+@contextmanager
+def bystanders(scene: Scene) -> Iterator[None]:
+    """Executions become threads, AWS calls points, and waiting lets the others go on."""
+    world, scheduler = scene.world, scene.scheduler
+
+    def ticked() -> None:
+        world.fleet.tick()
+        scheduler.wait()
+
+    world.machines.launch, world.clock.ticked = scheduler.spawn, ticked
     world.injector.begin([])
-    world.injector.before = lambda _: scene.scheduler.point()
+    world.injector.before = lambda _: scheduler.point()
     try:
-        scene.scheduler.run()
-        wrong = []
-    except AssertionError as error:
-        wrong = [str(error)]
-    world.injector.before = None
-    world.injector.end()
-    world.machines.launch = world.machines.queue.append
-    world.clock.ticked = world.fleet.tick
-    return Verdict(spelled(race, schedule), status_of(FIRST), tuple(wrong or race.holds(scene))), (
-        scene.scheduler.choices
-    )
+        yield
+    finally:
+        world.injector.before = None
+        world.injector.end()
+        world.machines.launch, world.clock.ticked = world.machines.queue.append, world.fleet.tick
 
 
 def spelled(race: Race, schedule: Schedule) -> str:

@@ -155,7 +155,7 @@ def _furnish() -> dict[str, str]:
         "DATA_BUCKET": "shoal-data",
         "DEPLOY_STATE_MACHINE": machines.create("deploy"),
         "DELETE_STATE_MACHINE": machines.create("delete"),
-        "PORT_RANGE": "5001-5010",
+        "PORT_RANGE": "5001-5050",
         "TASK_ROLE_ARN": f"{roles}/task",
         "EXECUTION_ROLE_ARN": f"{roles}/execution",
         "WORKER_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:1",
