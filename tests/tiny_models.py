@@ -16,6 +16,7 @@ SIDE = 32
 STRIDE = 8
 NAMES = ("red", "green", "blue")
 LAYOUTS = ("yolov5", "yolov8", "end2end")
+TRANSFORMERS = ("rtdetr", "detr", "rfdetr")
 _TYPES = {"float": TensorProto.FLOAT, "half": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
 
 
@@ -30,13 +31,18 @@ def write_model(
     """Write a detector; ``size`` (height, width) None makes every side dynamic. ``metadata`` replaces the
     usual one."""
     nodes, constants = _filter(kind)
-    tail, output = {"yolov5": _yolov5, "yolov8": _yolov8, "end2end": _end_to_end}[layout](constants)
+    if layout in TRANSFORMERS:
+        tail, *outputs = _transformer(constants, layout, size or (96, 160))
+        if layout == "rfdetr" and kind != "uint8":
+            nodes = _as_it_was(nodes, constants)
+    else:
+        tail, *outputs = {"yolov5": _yolov5, "yolov8": _yolov8, "end2end": _end_to_end}[layout](constants)
     sides: list[int | str] = ["height", "width"] if size is None else list(size)
     graph = helper.make_graph(
         [*nodes, *tail],
         "squares",
         [helper.make_tensor_value_info("images", _TYPES[kind], [1, 3, *sides])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, None) for output in outputs],
         [numpy_helper.from_array(value, name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -48,7 +54,7 @@ def write_model(
 def usual_metadata(layout: str) -> dict[str, str]:
     """What the exporter of a layout writes."""
     common = {"names": str(dict(enumerate(NAMES))), "stride": str(STRIDE)}
-    if layout == "yolov5":
+    if layout == "yolov5" or layout in TRANSFORMERS:
         return common
     return common | {"task": "detect", "imgsz": "[96, 160]", "end2end": str(layout == "end2end")}
 
@@ -127,3 +133,41 @@ def _end_to_end(constants: dict[str, np.ndarray]) -> tuple[list[onnx.NodeProto],
         _node("Gather", "columns chosen", "picked", axis=2),
         _node("Transpose", "picked", "output0", perm=[0, 2, 1]),
     ], "output0"  # fmt: skip
+
+
+def _transformer(
+    constants: dict[str, np.ndarray], layout: str, size: tuple[int, int]
+) -> tuple[list[onnx.NodeProto], ...]:
+    """Boxes in shares of the input, and scores or logits; RF-DETR has a logit for the background too."""
+    constants["shares"] = np.float32(1) / np.array([*size[::-1], *size[::-1]], np.float32)
+    constants["least"], constants["most"] = np.float32(1e-6), np.float32(1 - 1e-6)
+    rows = [
+        _node("Transpose", "boxes", "tall", perm=[0, 2, 1]),
+        _node("Mul", "tall shares", "pred_boxes" if layout == "detr" else "dets"),
+        _node("Transpose", "scores", "likely", perm=[0, 2, 1]),
+    ]
+    if layout == "rtdetr":
+        return [*rows, _node("Concat", "dets likely", "output0", axis=2)], "output0"
+    rows += [
+        _node("Clip", "likely least most", "share"),
+        _node("Sub", "one share", "rest"),
+        _node("Div", "share rest", "odds"),
+        _node("Log", "odds", "logits"),
+    ]
+    if layout == "detr":
+        return rows, "logits", "pred_boxes"
+    rows += [
+        _node("ReduceMax", "logits", "background", axes=[2], keepdims=1),
+        _node("Concat", "logits background", "labels", axis=2),
+    ]
+    return rows, "dets", "labels"
+
+
+def _as_it_was(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) -> list[onnx.NodeProto]:
+    """The filter behind ImageNet's mean and deviation, which are taken back first."""
+    constants["mean"] = np.array([0.485, 0.456, 0.406], np.float32).reshape(1, 3, 1, 1)
+    constants["deviation"] = np.array([0.229, 0.224, 0.225], np.float32).reshape(1, 3, 1, 1)
+    back = [_node("Mul", "scaled deviation", "wider"), _node("Add", "wider mean", "pictured")]
+    rest = list(nodes[2:])
+    rest[0].input[0] = "pictured"
+    return [*nodes[:2], *back, *rest]

@@ -15,7 +15,7 @@ from shoal_worker.layouts import Layout, Output, recognise_layout
 from shoal_worker.model import load_model
 from shoal_worker.preprocess import Letterbox, rectangle
 from shoal_worker.providers import choose_providers
-from tiny_models import LAYOUTS, NAMES, usual_metadata, write_model
+from tiny_models import LAYOUTS, NAMES, TRANSFORMERS, usual_metadata, write_model
 from tiny_videos import picture
 
 OPTIONS = TrackOptions(confidence=0.8, iou=0.2, image_size=(96, 160))
@@ -36,6 +36,19 @@ def test_every_layout_finds_the_same_squares(tmp_path, layout, kind, size):
     rows = sorted(zip(found.boxes.round().tolist(), found.classes.tolist(), strict=True))
     assert rows == [([28, 20, 60, 52], 0), ([92, 44, 124, 76], 2)]
     assert found.scores == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("layout", TRANSFORMERS)
+@pytest.mark.parametrize("kind", ["float", "half", "uint8"])
+def test_a_transformer_sees_the_whole_frame_stretched(tmp_path, layout, kind):
+    # Given the filter in a transformer's layout, and a frame of twice the input's height
+    detector = Detector(write_model(tmp_path / "model.onnx", layout, kind=kind))
+    frame = picture(SQUARES)
+    # When it is shown stretched, Then the squares are found where they are, as tall as they were made
+    found = detector.detect(np.repeat(frame, 2, axis=0), replace(OPTIONS, agnostic_nms=True))
+    assert (detector.model.layout, detector.names) == (layout, NAMES)
+    rows = sorted(zip(found.boxes.round().tolist(), found.classes.tolist(), strict=True))
+    assert rows == [([28, 40, 60, 104], 0), ([92, 88, 124, 152], 2)]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
