@@ -12,6 +12,7 @@ from typing import Any
 from av.codec.hwaccel import HWAccel, hwdevices_available
 
 NVDEC = "cuda"
+GPU_PROVIDERS = frozenset({"CUDAExecutionProvider", "TensorrtExecutionProvider"})
 
 
 def accelerator(device: str | None) -> HWAccel | None:
@@ -25,7 +26,7 @@ def accelerator(device: str | None) -> HWAccel | None:
 
 def decoding_device(provider: str, device: str | None) -> str | None:
     """Where to decode for a network that ``provider`` runs on ``device``: on the same card, or None."""
-    if provider not in {"CUDAExecutionProvider", "TensorrtExecutionProvider"}:
+    if provider not in GPU_PROVIDERS:
         return None
     index = (device or "").partition(":")[2]
     return f"{NVDEC}:{index}" if index else NVDEC
