@@ -185,6 +185,28 @@ def test_a_listener_that_forwards_elsewhere_differs(ready: flow.Payload) -> None
     assert "not on 5001" in findings[1].reason + findings[0].reason
 
 
+def test_a_rule_that_forwards_elsewhere_or_by_another_name_differs() -> None:
+    # Given
+    spec = flow.spec_of("endpoint", routing="host", host_name="reef.example.org")
+    payload = flow.begin(spec)
+    flow.make(spec, payload)
+    flow.become(payload, "READY")
+    assert doctor.check().findings == []
+    elb = client("elbv2")
+    (rule,) = [one for one in ledger.entries("benthic") if one.kind == "host_rule"]
+    other = elb.create_target_group(Name="other", TargetType="lambda")["TargetGroups"][0]["TargetGroupArn"]
+    elb.modify_rule(
+        RuleArn=rule.arn,
+        Conditions=[{"Field": "host-header", "HostHeaderConfig": {"Values": ["abyss.example.org"]}}],
+        Actions=[{"Type": "forward", "TargetGroupArn": other}],
+    )
+    # When
+    reasons = " ".join(one.reason for one in doctor.check().findings if one.kind == "host_rule")
+    # Then
+    assert "it forwards to" in reasons
+    assert "it answers to abyss.example.org, not to reef.example.org" in reasons
+
+
 def test_tags_that_were_taken_away_are_told(ready: flow.Payload) -> None:
     # Given
     url = client("sqs").get_queue_url(QueueName=f"{NAME}-dead")["QueueUrl"]

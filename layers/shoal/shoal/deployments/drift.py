@@ -10,6 +10,7 @@ from shoal.contracts.status import LedgerState
 from shoal.deployments.model import Deployment
 from shoal.deployments.steps import scope_of
 from shoal.resources import BY_KIND
+from shoal.resources.host_rule import hosts_of
 from shoal.resources.kind import Entry, Scope
 from shoal.resources.service import describe_service
 
@@ -57,9 +58,20 @@ def _listener(entry: Entry, made: Made, scope: Scope) -> Iterator[str]:  # noqa:
         yield f"it listens on port {listener['Port']}, not on {entry.extra.get('port')}"
 
 
+def _rule(entry: Entry, made: Made, scope: Scope) -> Iterator[str]:  # noqa: ARG001 (as the others)
+    with domain_errors("look at the rule"):
+        rule = client("elbv2").describe_rules(RuleArns=[entry.arn])["Rules"][0]
+    forwards = {action.get("TargetGroupArn") for action in rule["Actions"]}
+    if forwards != {made["target_group"].arn}:
+        yield f"it forwards to {', '.join(map(str, forwards))}, not to {made['target_group'].arn}"
+    if hosts_of(rule) != [entry.extra.get("host")]:
+        yield f"it answers to {', '.join(hosts_of(rule)) or 'no host'}, not to {entry.extra.get('host')}"
+
+
 _LOOKS: dict[str, Callable[[Entry, Made, Scope], Iterator[str]]] = {
     "service": _service,
     "listener": _listener,
+    "host_rule": _rule,
 }
 
 
