@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shoal_worker import checkpoint
 from shoal_worker.archive import Provenance
-from shoal_worker.checkpoint import FolderStore
+from shoal_worker.checkpoint import MANIFEST, FolderStore
 from shoal_worker.config import read_track_config
 from shoal_worker.errors import ArchiveError
 from shoal_worker.pipeline import track_video
@@ -72,7 +72,9 @@ def _start(
     video: Path, model: Path, config: Path, folder: Path, contained: bool, attempt: str
 ) -> subprocess.Popen[str]:
     given = [str(path) for path in (video, model, config, folder)]
-    moment = FIRST if not (folder / "checkpoint").exists() else f"2027-01-01T00:00:0{attempt}Z"
+    # The clock of a first run, or of one that follows a run killed while it tidied up behind its result.
+    known = (folder / "checkpoint" / MANIFEST).exists()
+    moment = f"2027-01-01T00:00:0{attempt}Z" if known else FIRST
     environment = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, __file__, *given, str(int(contained)), moment], env=environment,

@@ -43,6 +43,12 @@ class Cloud:
     def keys(self, bucket: str) -> set[str]:
         return {item["Key"] for item in self.clients["s3"].list_objects_v2(Bucket=bucket).get("Contents", [])}
 
+    def segments(self) -> list[str]:
+        """Checkpoints that are stored, without their manifests."""
+        return [
+            key for key in self.keys("results") if key.startswith("checkpoints/") and key.endswith(".npz")
+        ]
+
     def record(self, job_id: str) -> dict[str, str]:
         key = {name: {"S": text} for name, text in job_key("reef", job_id).items()}
         item = self.clients["dynamodb"].get_item(TableName="deployments", Key=key).get("Item", {})
@@ -235,6 +241,32 @@ def test_sigterm_gives_the_video_back_at_once(
     assert (cloud.record("long")["status"], cloud.record("long")["attempts"]) == ("QUEUED", "1")
     assert "tracks/reef/long.tracks.tar.gz" not in cloud.keys("results")
     assert "videos/reef/long.mp4" in cloud.keys("videos")
+
+
+def test_another_worker_goes_on_where_one_was_stopped(
+    cloud: Cloud, start: Callable[..., Process], tmp_path: Path
+) -> None:
+    # Given a worker that is stopped behind its second checkpoint
+    queue, frames = cloud.queue("resume"), 4_000
+    cloud.put("videos/reef/dive.mp4", write_video(tmp_path / "dive.mp4", frames).read_bytes())
+    cloud.send(queue, {"video": "videos/reef/dive.mp4", "job_id": "dive"})
+    first = start(queue)
+    wait_for(lambda: len(cloud.segments()) >= 2, "two checkpoints")
+    assert first.end()[0] == 0
+    left = len(cloud.segments())
+    # When
+    second = start(queue)
+    wait_for(lambda: cloud.record("dive").get("status") == "SUCCEEDED", "the success")
+    # Then
+    lines = [line["message"] for line in second.lines()]
+    assert f"went on behind frame {512 * left}" in lines
+    assert cloud.record("dive")["frames"] == str(frames)
+    assert cloud.segments() == []
+    cloud.clients["s3"].download_file(
+        "results", "tracks/reef/dive.tracks.tar.gz", str(tmp_path / "dive.tracks.tar.gz")
+    )
+    found = read_archive(tmp_path / "dive.tracks.tar.gz").detections
+    assert [row["frame"] for row in found] == list(range(1, frames + 1))
 
 
 def test_sigterm_ends_an_idle_worker(cloud: Cloud, start: Callable[..., Process]) -> None:

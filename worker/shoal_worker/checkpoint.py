@@ -149,11 +149,17 @@ def open_checkpoint(
         mine.processed_at = before["processed_at"]
         mine.restore(before["segments"])
     elif before is not None:
-        old = Checkpoint(store, before["fingerprint"], before["every"], "", before["segments"])
-        old.clear()
+        discard_checkpoint(store)
         mine.afresh = "the video, the model, its arguments or the code changed since the last checkpoint"
     mine.write_manifest()
     return mine
+
+
+def discard_checkpoint(store: CheckpointStore) -> None:
+    """Remove whatever checkpoint is stored."""
+    before = _manifest(store.read(MANIFEST))
+    if before is not None:
+        Checkpoint(store, before["fingerprint"], before["every"], "", before["segments"]).clear()
 
 
 def _manifest(content: bytes | None) -> dict[str, Any] | None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from shoal_worker.service.checkpoints import BucketStore, checkpoint_prefix
 from shoal_worker.service.clients import make_client
 from shoal_worker.service.consumer import Consumer
 from shoal_worker.service.containing import check_containment
 from shoal_worker.service.endpoint import Predictor, ServiceState, create_app
 from shoal_worker.service.healthcheck import ALIVE_FILE
 from shoal_worker.service.inference import SharedModel, load_shared_model
+from shoal_worker.service.messages import VideoJob
 from shoal_worker.service.model_source import fetch, fetch_model
 from shoal_worker.service.progress import Activity
 from shoal_worker.service.protection import TaskProtection
@@ -57,10 +60,19 @@ def _loader(
 ) -> Callable[[], tuple[Predictor, Consumer | None]]:
     def load() -> tuple[Predictor, Consumer | None]:
         storage = Storage(make_client("s3", settings.region))
-        model = _model(settings, storage)
+        model = replace(_model(settings, storage), checkpoints=_checkpoints(settings))
         return model, _consumer(settings, storage, model, activity, stop) if settings.has_queue else None
 
     return load
+
+
+def _checkpoints(settings: WorkerSettings) -> Callable[[VideoJob], BucketStore]:
+    client = make_client("s3", settings.region)
+
+    def store(job: VideoJob) -> BucketStore:
+        return BucketStore(client, settings.track_bucket, checkpoint_prefix(job.message.video))
+
+    return store
 
 
 def _model(settings: WorkerSettings, storage: Storage) -> SharedModel:

@@ -12,9 +12,11 @@ from typing import Any
 
 from shoal.contracts.job import JobMessage
 
-from shoal_worker import Detector, Provenance, TrackOptions, parse_options, track_video
+from shoal_worker import Detector, Provenance, TrackOptions, TrackResult, parse_options, track_video
+from shoal_worker.checkpoint import CheckpointStore, discard_checkpoint
 from shoal_worker.config import TrackConfig, read_track_config
 from shoal_worker.errors import EngineError, ModelError, OptionsError, TrackConfigError, VideoError
+from shoal_worker.service.checkpoints import clear, tell
 from shoal_worker.service.errors import JobRejected, ModelUnavailable, Transient, VideoUnreadable
 from shoal_worker.service.gathering import Gathering, PixelBudget
 from shoal_worker.service.images import checked_size, decode_image
@@ -52,6 +54,7 @@ class SharedModel:
     options: TrackOptions
     settings: WorkerSettings
     gathering: Gathering
+    checkpoints: Callable[[VideoJob], CheckpointStore] | None = None
     pixels: PixelBudget = field(default_factory=PixelBudget)
     videos: threading.BoundedSemaphore = field(
         default_factory=lambda: threading.BoundedSemaphore(MAXIMUM_VIDEOS)
@@ -77,7 +80,8 @@ class SharedModel:
             Transient: the model failed on it, as it does when the GPU's memory is short.
         """
         text = f"{self.settings.args} {job.message.args}".strip()
-        with _job_errors():
+        store = self.checkpoints(job) if self.checkpoints else None
+        with _no_checkpoint_of_the_unreadable(store), _job_errors():
             result = track_video(
                 video,
                 self.detector,
@@ -89,9 +93,10 @@ class SharedModel:
                 contained=self.settings.contained,
                 receipt=True,
                 stop=_asked(attempt.check),
+                checkpoints=store,
             )
         footage = result.frames / result.video.fps if result.video.fps else 0.0
-        return Tracked(result.archive, result.frames, result.tracks, footage)
+        return Tracked(result.archive, result.frames, result.tracks, footage, _clearing(result, job))
 
     def predict_image(self, data: bytes) -> dict[str, Any]:
         """Boxes of one encoded image.
@@ -146,6 +151,25 @@ class SharedModel:
             instance_type=self.settings.instance_type,
             usd_per_hour=self.settings.usd_per_hour,
         )
+
+
+@contextmanager
+def _no_checkpoint_of_the_unreadable(store: CheckpointStore | None) -> Iterator[None]:
+    """Nobody goes on with a video that cannot be decoded; one that timed out may be submitted again."""
+    try:
+        yield
+    except VideoUnreadable:
+        if store is not None:
+            discard_checkpoint(store)
+        raise
+
+
+def _clearing(result: TrackResult, job: VideoJob) -> Callable[[], None]:
+    checkpoint = result.checkpoint
+    if checkpoint is None:
+        return lambda: None
+    tell(checkpoint, job.job_id)
+    return lambda: clear(checkpoint, job.job_id)
 
 
 def _asked(check: Callable[[], None]) -> Callable[[], bool]:

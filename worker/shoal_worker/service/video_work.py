@@ -21,12 +21,13 @@ _OVERTAKEN = 5
 
 @dataclass(frozen=True)
 class Tracked:
-    """What the engine made of one video."""
+    """What the engine made of one video; ``stored`` is called when the archive is safe."""
 
     archive: Path
     frames: int
     tracks: int
     footage_seconds: float = 0.0
+    stored: Callable[[], None] = lambda: None
 
 
 TrackJob = Callable[[VideoJob, Path, Path, Attempt], Tracked]
@@ -66,6 +67,7 @@ class VideoWork:
         tracked = self.track(job, video, folder / "out", attempt)
         attempt.phase("upload")
         self._store(tracked.archive, key, before, attempt)
+        tracked.stored()
         return Finished(key, tracked.frames, tracked.tracks, attempt.seconds, tracked.footage_seconds)
 
     def _store(self, archive: Path, key: str, before: str | None, attempt: Attempt) -> None:
