@@ -27,7 +27,8 @@ def read_output(
     answer one row for each object are suppressed only across classes, and only where that is asked for.
     """
     found = read_rows(outputs, layout, options.threshold, size, classes)
-    found = found.keep(options.chosen(found.classes))
+    # A box that is no number overlaps with every other one, for OpenCV, and takes them away.
+    found = found.keep(np.isfinite(found.boxes).all(axis=1) & options.chosen(found.classes))
     if layout.suppresses or options.agnostic_nms:
         return suppress(found, options.iou, agnostic=options.agnostic_nms, limit=options.maximum_detections)
     return found.keep(np.argsort(-found.scores, kind="stable")[: options.maximum_detections])
