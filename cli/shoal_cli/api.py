@@ -58,6 +58,15 @@ class Api:
     def job(self, name: str, job_id: str) -> dict[str, Any]:
         return self._call("GET", f"/deploy/{quote(name)}/jobs/{quote(job_id)}")
 
+    def dives(self, name: str) -> Iterator[dict[str, Any]]:
+        return self._pages(f"/deploy/{quote(name)}/dives", "dives")
+
+    def cancel(self, name: str, selection: dict[str, Any]) -> dict[str, Any]:
+        return self._call("POST", f"/deploy/{quote(name)}/cancel", selection)
+
+    def redrive(self, name: str, selection: dict[str, Any]) -> dict[str, Any]:
+        return self._call("POST", f"/deploy/{quote(name)}/redrive", selection)
+
     def register(self, registration: dict[str, Any]) -> dict[str, Any]:
         return self._call("POST", "/registry", registration)
 

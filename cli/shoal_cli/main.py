@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from shoal_cli import deployments, doctor, events, export, jobs, local, registry, reproduce, track
+from shoal_cli import deployments, dives, doctor, events, export, jobs, local, registry, reproduce, track
 from shoal_cli.console import errors
 from shoal_cli.convert import command as convert
 from shoal_cli.demo import command as demo
@@ -25,6 +25,9 @@ app.command()(events.events)
 app.command()(doctor.doctor)
 app.command()(jobs.process)
 app.command()(jobs.results)
+app.command()(dives.jobs)
+app.command()(dives.redrive)
+app.command()(dives.cancel)
 app.command()(track.track)
 app.command()(track.retrack)
 app.command()(export.export)

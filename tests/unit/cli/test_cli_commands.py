@@ -19,7 +19,8 @@ from shoal_cli.registry import parse_metrics
 from typer.testing import CliRunner
 
 COMMANDS = [
-    [], ["deploy"], ["status"], ["delete"], ["events"], ["doctor"], ["process"], ["results"], ["track"],
+    [], ["deploy"], ["status"], ["delete"], ["events"], ["doctor"], ["process"], ["results"],
+    ["jobs"], ["redrive"], ["cancel"], ["track"],
     ["retrack"], ["export"], ["reproduce"], ["demo"],
     ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"],
     ["local"], ["local", "up"], ["local", "down"],
