@@ -22,7 +22,7 @@ _HISTORY = frozenset(
         ("sqs", "deleted_queues"), ("iam", "aws_managed_policies"), ("iam", "access_keys"),
         ("ec2", "launch_template_name_to_ids"), ("ec2", "launch_template_insert_order"),
         ("events", "event_sources"), ("elbv2", "tagging_service"), ("sns", "sms_attributes"),
-        ("ssm", "_errored_commands"), ("lambda", "_simple_response"),
+        ("ssm", "_errored_commands"), ("lambda", "_simple_response"), ("resourcegroupstaggingapi", "_pages"),
     }
 )  # fmt: skip
 _OURS = "shoal_"

@@ -29,6 +29,7 @@ _HISTORY = frozenset(
         ("sesv2", "sent_messages"), ("cloudwatch", "metric_data"), ("cloudwatch", "past_metric_data"),
         ("ec2", "launch_template_insert_order"), ("ec2", "launch_template_name_to_ids"),
         ("stepfunctions", "executions"), ("sqs", "deleted_queues"), ("ecs", "deleted_services"),
+        ("resourcegroupstaggingapi", "_pages"),
     }
 )  # fmt: skip
 """What a service remembers of the past; it costs nothing and cannot be deleted in AWS either."""

@@ -155,6 +155,19 @@ def test_what_only_its_tags_show_is_removed_too(kind: str) -> None:
     assert flow.resources() == before
 
 
+def test_more_than_a_page_of_strays_is_removed() -> None:
+    # Given
+    before = flow.resources()
+    payload = flow.begin(flow.spec_of("queue"))
+    for number in range(40):
+        client("sqs").create_queue(QueueName=f"stray-{number}", tags=TAGS)
+    payload["generation"] = store.begin_deletion("benthic", "tests")
+    # When
+    flow.remove(payload)
+    # Then: and what the embedded cloud remembers of the pages is no resource
+    assert flow.resources() == before
+
+
 def test_what_no_kind_knows_is_reported_and_not_touched() -> None:
     # Given
     payload = deleting("queue")
