@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
+from moto.backends import get_backend
 from shoal.aws import client
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.deployments import store
@@ -123,3 +124,43 @@ class Fault:
 
         monkeypatch.setattr(BaseClient, "_make_api_call", faulty)
         return self
+
+
+def settle(name: str = "benthic", running: int = 1, failed: bool = False) -> None:
+    """ECS has looked: the newest deployment is COMPLETED (or FAILED), then the older ones are gone."""
+    backend: Any = get_backend("ecs")["123456789012"]["us-west-2"]
+    service = backend.services[f"shoal-dev-{name}:shoal-dev-{name}"]
+    state = "FAILED" if failed else "COMPLETED"
+    service.deployments[0].update(rolloutState=state, runningCount=running, failedTasks=3 * failed)
+    service.running_count = running
+    if not failed:
+        del service.deployments[1:]
+
+
+def ready(spec: DeploymentSpec) -> Payload:
+    """Deploy until READY."""
+    payload = begin(spec)
+    make(spec, payload)
+    settle(spec.name)
+    assert handler("service_status")(payload, None)["ready"]
+    become(payload, "READY")
+    return payload
+
+
+def seen(name: str = "benthic") -> dict[str, Any]:
+    """What AWS shows of everything that an update may touch."""
+    own = f"shoal-dev-{name}"
+    service = client("ecs").describe_services(cluster=own, services=[own])["services"][0]
+    answer = client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[own])
+    versions = client("ec2").describe_launch_template_versions(LaunchTemplateName=own)
+    return {
+        "runs": service["taskDefinition"],
+        "rules": service["deploymentConfiguration"],
+        "count": service["desiredCount"],
+        "definitions": client("ecs").list_task_definitions(familyPrefix=own)["taskDefinitionArns"],
+        "versions": [str(one["VersionNumber"]) for one in versions["LaunchTemplateVersions"]],
+        "groups": [
+            {key: one[key] for key in ("LaunchTemplate", "MinSize", "MaxSize", "DesiredCapacity")}
+            for one in answer["AutoScalingGroups"]
+        ],
+    }

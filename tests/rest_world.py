@@ -47,7 +47,7 @@ class World:
 
     def call(self, method: str, path: str, body: Any = None, **changes: Any) -> Reply:
         """A request as a client means it; other parts of the event may be given by name."""
-        return self.send(function_for(path), event(method, path, body, **changes))
+        return self.send(function_for(method, path), event(method, path, body, **changes))
 
     def send(self, function: str, raw_event: Any) -> Reply:
         return send(function, raw_event)
@@ -105,7 +105,9 @@ def desired(name: str) -> int:
     return int(found["services"][0]["desiredCount"])
 
 
-def function_for(path: str) -> str:
+def function_for(method: str, path: str) -> str:
+    if method == "PUT" or path.endswith(("/rollback", "/stop", "/start", "/revisions")):
+        return "change_api"
     if path.startswith("/registry"):
         return "model_registry"
     if path.startswith("/doctor"):

@@ -62,6 +62,37 @@ def an_update_starts_a_deployment(a: Account) -> None:
     assert (found[0]["taskDefinition"], found[0]["rolloutState"]) == (second, "IN_PROGRESS")
 
 
+@shows("versions_are_deleted_one_by_one", "deleted_versions_are_not_described")
+def a_deleted_template_version_leaves_its_number_behind(a: Account) -> None:
+    name = {"LaunchTemplateName": "gpu"}
+    a.template()
+    for _ in range(2):
+        a.ec2.create_launch_template_version(**name, LaunchTemplateData={"InstanceType": "g6.xlarge"})
+    answer = a.ec2.delete_launch_template_versions(**name, Versions=["3", "1", "9"])
+    deleted = [one["VersionNumber"] for one in answer["SuccessfullyDeletedLaunchTemplateVersions"]]
+    kept = answer["UnsuccessfullyDeletedLaunchTemplateVersions"]
+    assert (deleted, [one["VersionNumber"] for one in kept]) == ([3], [1, 9])
+    assert kept[1]["ResponseError"]["Code"] == "launchTemplateVersionDoesNotExist"
+    found = a.ec2.describe_launch_template_versions(**name)["LaunchTemplateVersions"]
+    assert sorted(one["VersionNumber"] for one in found) == [1, 2]
+    made = a.ec2.create_launch_template_version(**name, LaunchTemplateData={"InstanceType": "g6.xlarge"})
+    assert made["LaunchTemplateVersion"]["VersionNumber"] == 4
+
+
+@shows("instances_start_from_a_later_version")
+def a_group_starts_instances_from_a_later_version(a: Account) -> None:
+    a.scaling_group()
+    data = {"ImageId": "ami-12345678", "InstanceType": "g6.xlarge", "UserData": "IyEvYmluL2Jhc2g="}
+    a.ec2.create_launch_template_version(LaunchTemplateName="gpu", LaunchTemplateData=data)
+    a.autoscaling.update_auto_scaling_group(
+        AutoScalingGroupName="gpu",
+        LaunchTemplate={"LaunchTemplateName": "gpu", "Version": "2"},
+        DesiredCapacity=1,
+    )
+    (instance,) = a.described_group()["Instances"]
+    assert instance["InstanceType"] == "g6.xlarge"
+
+
 @shows("cluster_is_created_once")
 def the_same_cluster_twice_keeps_its_providers(a: Account) -> None:
     a.cluster(providers=(a.provider(),))

@@ -27,6 +27,16 @@ class Api:
     def deploy(self, specification: dict[str, Any]) -> dict[str, Any]:
         return self._call("POST", "/deploy", specification)
 
+    def update(self, name: str, specification: dict[str, Any]) -> dict[str, Any]:
+        return self._call("PUT", f"/deploy/{quote(name)}", specification)
+
+    def change(self, name: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
+        """``action``: rollback, stop or start."""
+        return self._call("POST", f"/deploy/{quote(name)}/{action}", body)
+
+    def revisions(self, name: str) -> list[dict[str, Any]]:
+        return list(self._call("GET", f"/deploy/{quote(name)}/revisions")["revisions"])
+
     def deployment(self, name: str) -> dict[str, Any]:
         return self._call("GET", f"/deploy/{quote(name)}")
 

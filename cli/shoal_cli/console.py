@@ -25,6 +25,8 @@ _COLOURS = {
     "DELETED": "green",
     "FAILED": "red",
     "DELETE_INCOMPLETE": "red",
+    "ROLLBACK_FAILED": "red",
+    "UPDATE_ROLLBACK_FAILED": "red",
 }
 
 

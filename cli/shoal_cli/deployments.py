@@ -48,11 +48,11 @@ def deploy(
     wait: Annotated[bool, typer.Option(help="wait until it is READY or FAILED")] = True,
     timeout: TimeoutMinutes = 40,
 ) -> None:
-    """Deploy a model and wait until it serves."""
+    """Deploy a model, or update the deployment of that name, and wait until it serves."""
     api = Api(connect(stack))
     answer = api.deploy(read_specification(specification))
     name = str(answer["name"])
-    _print_adjustments(answer)
+    print_adjustments(answer)
     console.print(f"{name}: {status_text(answer['status'])}, revision {answer['revision']}")
     if not wait:
         return
@@ -60,7 +60,7 @@ def deploy(
     print_deployment(final)
     if output:
         save(output, final)
-    if final["status"] != "READY":
+    if (final["status"], final["revision"]) != ("READY", answer["revision"]):
         raise DeploymentFailed(
             f"{name} ended {final['status']}: {final.get('reason', '')}", "it was rolled back"
         )
@@ -112,7 +112,8 @@ def delete(
         )
 
 
-def _print_adjustments(answer: dict[str, Any]) -> None:
+def print_adjustments(answer: dict[str, Any]) -> None:
+    """What the API changed on the way in, and why."""
     for item in answer.get("adjustments", []):
         console.print(
             f"[yellow]adjusted[/yellow] {item['field']}: {item['given']} -> {item['used']} ({item['reason']})"

@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from shoal_cli import deployments, dives, doctor, events, export, jobs, local, registry, reproduce, track
+from shoal_cli import (
+    changes,
+    deployments,
+    dives,
+    doctor,
+    events,
+    export,
+    jobs,
+    local,
+    registry,
+    reproduce,
+    track,
+)
 from shoal_cli.console import errors
 from shoal_cli.convert import command as convert
 from shoal_cli.demo import command as demo
@@ -20,6 +32,11 @@ app = typer.Typer(
 )
 app.command()(deployments.deploy)
 app.command()(deployments.status)
+app.command()(changes.update)
+app.command()(changes.rollback)
+app.command()(changes.history)
+app.command()(changes.stop)
+app.command()(changes.start)
 app.command()(deployments.delete)
 app.command()(events.events)
 app.command()(doctor.doctor)

@@ -12,7 +12,18 @@ from shoal_cli.api import Api
 from shoal_cli.console import console, progress, status_text, waiting
 from shoal_cli.errors import CliError
 
-WORKING = frozenset({"ACCEPTED", "DEPLOYING", "ROLLING_BACK", "DELETING"})
+WORKING = frozenset(
+    {
+        "ACCEPTED",
+        "DEPLOYING",
+        "UPDATING",
+        "UPDATE_ROLLING_BACK",
+        "STOPPING",
+        "STARTING",
+        "ROLLING_BACK",
+        "DELETING",
+    }
+)
 
 
 class DidNotFinish(CliError):

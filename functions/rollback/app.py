@@ -1,11 +1,11 @@
-"""One pass of removing what a failed deployment made."""
+"""One pass of undoing what a failed deployment, update or start did."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from shoal.deployments import steps
-from shoal.deployments.teardown import run_pass
+from shoal.deployments.rollback import run_pass
 from shoal.telemetry import logger
 
 

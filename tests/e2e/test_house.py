@@ -300,9 +300,7 @@ def test_the_same_post_twice_changes_nothing(house: Any, registered: int) -> Non
     assert (first["status"], second["revision"]) == ("READY", first["revision"])
     assert house.account() == account
     with pytest.raises(ApiProblem, match="409"):
-        house.api.deploy(
-            {"name": "twice", "registered_model": "drifters", "fleet_size": 2, "serves": ["queue"]}
-        )
+        house.api.deploy({"name": "twice", "registered_model": "drifters", "serves": ["endpoint"]})
     assert house.delete("twice")["status"] == "DELETED"
 
 

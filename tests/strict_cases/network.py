@@ -140,6 +140,14 @@ SCALING = [
         ),
     ),
     Case(
+        "group_template_version_exists",
+        "ValidationError",
+        lambda a: a.autoscaling.update_auto_scaling_group(
+            AutoScalingGroupName="gpu", LaunchTemplate={"LaunchTemplateName": "gpu", "Version": "2"}
+        ),
+        lambda a: a.scaling_group(),
+    ),
+    Case(
         "updated_sizes_agree",
         "ValidationError",
         lambda a: a.autoscaling.update_auto_scaling_group(AutoScalingGroupName="gpu", DesiredCapacity=3),

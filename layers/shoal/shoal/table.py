@@ -61,6 +61,25 @@ def event(name: str, actor: str, status: str, reason: str, target: str = DEPLOYM
     return {"Put": {"Item": item | fields | {"reason": reason}}}
 
 
+def update(key: Item, fields: dict[str, Any], condition: str = "", expected: Item | None = None) -> Write:
+    """An Update of one item; a field that is None is removed. ``condition`` may name ``#status``."""
+    kept = [field for field, value in fields.items() if value is not None]
+    gone = [field for field, value in fields.items() if value is None]
+    expression = "SET " + ", ".join(f"#{field} = :{field}" for field in kept)
+    if gone:
+        expression += " REMOVE " + ", ".join(f"#{field}" for field in gone)
+    names = {f"#{field}": field for field in fields} | (
+        {"#status": "status"} if "#status" in condition else {}
+    )
+    body: dict[str, Any] = {
+        "Key": key,
+        "UpdateExpression": expression,
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {f":{field}": fields[field] for field in kept} | (expected or {}),
+    }
+    return {"Update": body | ({"ConditionExpression": condition} if condition else {})}
+
+
 def read(key: Mapping[str, Any]) -> Item | None:
     """One item, strongly consistent; None where there is none."""
     with domain_errors("read the deployments table"):

@@ -26,12 +26,19 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     elbv2_tags,
     elbv2_targets,
     messages,
+    template_versions,
 )
 from shoal_local.strict.engine import RULES, guarded, operation_contract
 from shoal_local.strict.fields import drop_fields, keep_fields
 from shoal_local.strict.slow import PACE
 
-ADDED = frozenset({("ecs", "UpdateTaskProtection"), ("ecs", "GetTaskProtection")})
+ADDED = frozenset(
+    {
+        ("ecs", "UpdateTaskProtection"),
+        ("ecs", "GetTaskProtection"),
+        ("ec2-launch-templates", "DeleteLaunchTemplateVersions"),
+    }
+)
 """Operations moto does not have at all."""
 
 

@@ -55,7 +55,11 @@ def test_a_deployment_is_accepted_and_its_execution_started(model: World) -> Non
         "status": "ACCEPTED",
         "revision": 1,
         "adjustments": [],
-        "links": {"self": "/deploy/reef", "jobs": "/deploy/reef/jobs"},
+        "links": {
+            "self": "/deploy/reef",
+            "revisions": "/deploy/reef/revisions",
+            "jobs": "/deploy/reef/jobs",
+        },
     }
     (execution,) = model.executions("deploy")
     assert execution["name"] == "reef-r1-g1"
@@ -253,7 +257,7 @@ def test_a_wrong_seed_body_is_named(world: World, config: dict[str, Any], field:
     [
         ((), (202, 1), 409),
         ((S.DEPLOYING,), (202, 1), 409),
-        ((S.DEPLOYING, S.READY), (200, 1), 409),
+        ((S.DEPLOYING, S.READY), (200, 1), 202),
         ((S.DEPLOYING, S.ROLLING_BACK), (409, None), 409),
         ((S.DEPLOYING, S.ROLLING_BACK, S.FAILED), (202, 2), 202),
         ((S.DEPLOYING, S.ROLLING_BACK, S.ROLLBACK_FAILED), (409, None), 409),
@@ -272,7 +276,8 @@ def test_a_second_request(
     if other == 409:
         refused = model.call("POST", "/deploy", REEF | {"fleet_size": 2})
         assert (refused.status, refused.body["code"]) == (409, "conflict")
-        assert "delete it first" in refused.body["detail"]
+        advice = "wait until it is DELETED" if statuses == (S.DELETING,) else "delete it first"
+        assert advice in refused.body["detail"]
     answer = model.call("POST", "/deploy", REEF)
     # Then
     assert (answer.status, answer.body.get("revision")) == same

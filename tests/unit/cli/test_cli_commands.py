@@ -24,6 +24,7 @@ COMMANDS = [
     ["retrack"], ["export"], ["reproduce"], ["demo"],
     ["registry"], ["registry", "add"], ["registry", "list"], ["registry", "show"],
     ["local"], ["local", "up"], ["local", "down"],
+    ["update"], ["rollback"], ["history"], ["stop"], ["start"],
 ]  # fmt: skip
 
 

@@ -231,3 +231,37 @@ def test_a_header_refuses_what_could_end_it(text: str) -> None:
 
 def test_a_header_keeps_what_is_harmless() -> None:
     assert header("[shoal dev] r\u00e9cif is READY") == "[shoal dev] r\u00e9cif is READY"
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome", "subject", "words"),
+    [
+        (
+            [S.UPDATING],
+            "FAILED",
+            "reef: the update failed, revision 1 serves",
+            ["nothing is left of the failed one", "no capacity"],
+        ),
+        (
+            [S.UPDATING, S.UPDATE_ROLLING_BACK, S.UPDATE_ROLLBACK_FAILED],
+            "ROLLBACK_FAILED",
+            "reef is UPDATE_ROLLBACK_FAILED",
+            ["shoal rollback reef"],
+        ),
+        ([S.STOPPING, S.STOPPED], "FAILED", "reef is STOPPED", ["its jobs wait"]),
+    ],
+)
+def test_a_failed_change_says_what_serves_now(
+    world: World, ses: Ses, ends: list[S], outcome: str, subject: str, words: list[str]
+) -> None:
+    # Given
+    deploy(world)
+    move("reef", 1, S.DEPLOYING, S.READY, *ends)
+    if ends == [S.UPDATING]:
+        deployments.store.return_to_good("reef", 1, "tests", "no capacity")
+    # When
+    step(outcome)
+    # Then
+    content = ses.sent[0]["Content"]["Simple"]
+    assert content["Subject"]["Data"] == f"[shoal dev] {subject}"
+    assert [word for word in words if word not in content["Body"]["Text"]["Data"]] == []

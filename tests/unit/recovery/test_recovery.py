@@ -254,3 +254,37 @@ def test_one_that_cannot_be_recovered_keeps_no_other_waiting(
     monkeypatch.setattr(executions, "find", find)
     # When / Then
     assert tell({}) == {"deployments": 2, "recovered": 1, "failed": 1}
+
+
+def test_a_dead_update_goes_on_with_its_rollback(reef: World) -> None:
+    # Given
+    walk(S.DEPLOYING, S.READY)
+    assert reef.call("PUT", "/deploy/reef", REEF | {"args": "--conf-thres=0.3"}).status == 202
+    # When
+    answer = tell(ended(store.get("reef"), "TIMED_OUT"))
+    # Then: by another execution, which begins at the rollback; the history goes on with it
+    found = store.get("reef")
+    assert (answer["outcome"], found.status, found.generation) == ("begun again", S.UPDATE_ROLLING_BACK, 3)
+    given = inputs(reef, "deploy")["reef-r2-g3"]
+    assert given["error"]["Error"] == "ExecutionTimedOut"
+    newest, dead, _ = deployments.changes_of("reef")
+    assert (newest.action, newest.outcome, dead.outcome) == ("update", "", "ABORTED")
+
+
+def test_a_dead_start_is_a_stop_again(reef: World) -> None:
+    # Given
+    walk(S.DEPLOYING, S.READY)
+    reef.call("POST", "/deploy/reef/stop")
+    walk(S.STOPPED)
+    reef.call("POST", "/deploy/reef/start")
+    # When
+    answer = tell(ended(store.get("reef")))
+    # Then: the reconciler does the rest
+    assert (answer["outcome"], store.get("reef").status) == ("begun again", S.STOPPING)
+    assert "reef-r1-g4" not in inputs(reef, "deploy")
+
+
+@pytest.mark.parametrize("path", [[S.READY, S.STOPPING], [S.READY, S.STOPPING, S.STOPPED]])
+def test_a_stop_needs_no_execution(reef: World, path: list[S]) -> None:
+    deployment = walk(S.DEPLOYING, *path)
+    assert recovery.check(deployment) == "finished"

@@ -48,7 +48,12 @@ def test_a_claim_is_kept_as_it_was_given() -> None:
         ([S.DEPLOYING], False, 1),
         ([S.DEPLOYING, S.READY], False, 1),  # a repeated POST changes nothing
         ([], True, None),  # another body while it is being deployed
-        ([S.DEPLOYING, S.READY], True, None),
+        ([S.DEPLOYING, S.READY], True, 2),  # an update
+        ([S.DEPLOYING, S.READY, S.UPDATING], False, 1),
+        ([S.DEPLOYING, S.READY, S.UPDATING], True, None),
+        ([S.DEPLOYING, S.READY, S.UPDATING, S.UPDATE_ROLLING_BACK], False, None),
+        ([S.DEPLOYING, S.READY, S.UPDATING, S.UPDATE_ROLLING_BACK, S.UPDATE_ROLLBACK_FAILED], False, 2),
+        ([S.DEPLOYING, S.READY, S.STOPPING, S.STOPPED], False, 1),
         ([S.DEPLOYING, S.ROLLING_BACK], False, None),
         ([S.DELETING], False, None),
         ([S.DELETING, S.DELETE_INCOMPLETE], False, None),
@@ -63,7 +68,7 @@ def test_who_may_claim_a_name(path: list[S], other: bool, outcome: int | None) -
     wanted = spec(fleet_size=7) if other else spec()
     # When / Then
     if outcome is None:
-        with pytest.raises(Conflict, match="DELETE /deploy/benthic"):
+        with pytest.raises(Conflict, match=r"DELETE /deploy/benthic|wait until it is DELETED"):
             store.claim(wanted, "tests")
         return
     taken = store.claim(wanted, "tests")
@@ -82,7 +87,7 @@ def test_claims_at_once_have_one_winner() -> None:
 def test_every_change_of_status_follows_the_table() -> None:
     for later in S:
         # Given
-        name = f"to-{later.lower().replace('_', '-')}"
+        name = later.lower().replace("_", "-")
         taken = store.claim(spec(name), "tests")
         # When / Then
         if later is S.ACCEPTED or S.ACCEPTED.can_become(later):

@@ -54,7 +54,7 @@ def context_of(serves: str = "queue", compute: str = "ec2-gpu", **more: Any) -> 
             name=f"name-{kind}",
             revision=3,
             arn=f"arn:{kind}",
-            extra={"url": "https://q"},
+            extra={"url": "https://q", "version": "1"},
         )
         for kind, one in BY_KIND.items()
     }

@@ -77,7 +77,7 @@ def test_statements_are_named_once_in_each_policy(translated: dict[str, Any]) ->
 
 def test_a_role_is_passed_to_one_service_only(translated: dict[str, Any]) -> None:
     passing = [s for _, s in statements(translated) if "iam:PassRole" in listed(s["Action"])]
-    assert len(passing) == 2
+    assert len(passing) == 3
     for statement in passing:
         assert list(statement["Condition"]["StringEquals"]) == ["iam:PassedToService"]
         assert all("Fn::GetAtt" in resource for resource in listed(statement["Resource"]))

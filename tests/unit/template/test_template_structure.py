@@ -18,6 +18,10 @@ ROUTES = {
         "GET /deploy/{name}/events", "POST /initiate-deployment", "POST /mlops-delete",
     },
     "DoctorFunction": {"GET /doctor", "POST /doctor"},
+    "ChangeApiFunction": {
+        "PUT /deploy/{name}", "POST /deploy/{name}/rollback", "POST /deploy/{name}/stop",
+        "POST /deploy/{name}/start", "GET /deploy/{name}/revisions",
+    },
     "JobIntakeFunction": {
         "POST /deploy/{name}/jobs", "GET /deploy/{name}/jobs", "GET /deploy/{name}/jobs/{job_id}",
         "GET /deploy/{name}/dives", "POST /deploy/{name}/cancel", "POST /deploy/{name}/redrive",

@@ -6,14 +6,17 @@ import re
 from http import HTTPStatus
 
 from shoal import deployments, table
+from shoal.api import accepting
 from shoal.api.gate import Answer, Request
-from shoal.api.model import Accepted, DeploymentPage, Description, Resource, Summary
+from shoal.api.idempotency import once
+from shoal.api.model import DeploymentPage, Description, Resource, Summary
 from shoal.api.model_source import resolve
 from shoal.api.pages import limit_of, position_of, token_for
 from shoal.api.routing import routed
 from shoal.api.seed_bodies import MlopsDelete
 from shoal.api.specification import NAME_PATTERN, config_of, read_specification
 from shoal.api.validate import validated
+from shoal.contracts.deployment import Adjustment, DeploymentSpec
 from shoal.contracts.names import deployment_name_from
 from shoal.deployments import Deployment, executions
 from shoal.errors import Conflict, MalformedRequest, NotFound
@@ -22,7 +25,7 @@ _EVENTS = 50
 
 
 def deploy(request: Request) -> Answer:
-    """POST /deploy: claim the name, start the state machine; the same request again changes nothing.
+    """POST /deploy: deploy, or update what has the name; the same request again changes nothing.
 
     Raises:
         InvalidRequest, Conflict: see their messages.
@@ -30,16 +33,19 @@ def deploy(request: Request) -> Answer:
     if request.body is None:
         raise MalformedRequest("send the specification as the body, see docs/deployments.md")
     spec, adjustments = read_specification(request.body)
+    return once(request, lambda: claimed(request, spec, adjustments))
+
+
+def claimed(request: Request, spec: DeploymentSpec, adjustments: list[Adjustment]) -> Answer:
+    """Resolve the specification, make it the wanted one, start what works for it.
+
+    Raises:
+        InvalidRequest, Conflict: see their messages.
+    """
     spec, noted = resolve(spec)
     spec, named = routed(spec)
     claim = deployments.claim(spec, request.actor, [*adjustments, *noted, *named])
-    deployment = deployments.get(spec.name)
-    if claim.created or deployment.execution_arn is None:
-        executions.start("deploy", deployment)
-        arn = executions.arn_of("deploy", deployment)
-        deployments.record_execution(spec.name, claim.generation, arn)
-    status = HTTPStatus.OK if deployment.status.is_finished() else HTTPStatus.ACCEPTED
-    return _accepted(deployment, status)
+    return accepting.begin(spec.name, claim)
 
 
 def initiate_deployment(request: Request) -> Answer:
@@ -67,7 +73,7 @@ def describe(name: str) -> Answer:
         resources=resources(name),
         leftovers=found.leftovers,
         events=list(reversed(deployments.events(name, _EVENTS))),
-        links=_links(found),
+        links=accepting.links(found),
     )
     return Answer(HTTPStatus.OK, description)
 
@@ -86,7 +92,7 @@ def delete(request: Request, name: str) -> Answer:
         deployment = _deletion(name, request.actor, again=True)
         executions.start("delete", deployment)
     deployments.record_execution(name, deployment.generation, executions.arn_of("delete", deployment))
-    return _accepted(deployment, HTTPStatus.ACCEPTED)
+    return accepting.accepted(deployment)
 
 
 def mlops_delete(request: Request) -> Answer:
@@ -129,23 +135,6 @@ def _check_served(field: str, wanted: int | str | None, served: int | str | None
 def _deletion(name: str, actor: str, again: bool) -> Deployment:
     deployments.begin_deletion(name, actor, again)
     return deployments.get(name)
-
-
-def _accepted(deployment: Deployment, status: int) -> Answer:
-    content = Accepted(
-        name=deployment.name,
-        status=deployment.status,
-        revision=deployment.revision,
-        adjustments=deployment.adjustments,
-        links=_links(deployment),
-    )
-    return Answer(status, content, f"/deploy/{deployment.name}")
-
-
-def _links(deployment: Deployment) -> dict[str, str]:
-    own = f"/deploy/{deployment.name}"
-    links = {"self": own}
-    return links | {"jobs": f"{own}/jobs"} if deployment.spec.has_queue else links
 
 
 def _summary(deployment: Deployment) -> Summary:

@@ -29,6 +29,7 @@ BODY_LIMIT = 64 * 1024
 _JSON = "application/json"
 _YAML = frozenset({"application/yaml", "application/x-yaml", "text/yaml"})
 _METHODS = frozenset({"GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"})
+_WRITING = frozenset({"POST", "PUT"})
 _PATH = re.compile(r"/[\x21-\x7e]{0,1023}")
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
@@ -36,7 +37,9 @@ Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Request:
-    """What a route may know of a request. ``root`` is the path of the API's stage, for links."""
+    """What a route may know of a request. ``root`` is the path of the API's stage, for links; ``key`` is its
+    ``Idempotency-Key``.
+    """
 
     method: str
     path: str
@@ -45,6 +48,7 @@ class Request:
     root: str = ""
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,8 @@ def read(event: Any, identifier: str, body_limit: int, yaml: bool) -> Request:
         actor=_actor(context),
         root=_root(context, path),
         query=_texts(event.get("queryStringParameters")),
-        body=_decode(raw, headers.get("content-type", _JSON), yaml) if raw and method == "POST" else None,
+        body=_decode(raw, headers.get("content-type", _JSON), yaml) if raw and method in _WRITING else None,
+        key=headers.get("idempotency-key"),
     )
 
 

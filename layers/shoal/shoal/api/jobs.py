@@ -64,7 +64,7 @@ def _ready(name: str) -> Deployment:
         raise NotFound(f"there is no deployment {name}: it was deleted at {deployment.updated_at}")
     if not deployment.spec.has_queue:
         raise Conflict(f"{name} serves an endpoint only: post the video to its /predict")
-    if deployment.status is not DeploymentStatus.READY or not deployment.queue_url:
+    if not deployment.status.is_kept() or not deployment.queue_url:
         raise Conflict(f"{name} is {deployment.status} and takes videos when it is READY: wait for it")
     return deployment
 
@@ -74,9 +74,13 @@ def _wake(deployment: Deployment) -> int | None:
 
     None when AWS did not answer: the jobs are recorded, and the reconciler tries again within a minute.
 
+    A stopped deployment is not woken: its jobs wait until it is started.
+
     Raises:
         Denied: the role may not; no later attempt would fare better.
     """
+    if not deployment.status.is_live():
+        return 0
     try:
         return fleet.apply(deployment, just_sent=jobs.top_up(deployment.name, str(deployment.queue_url)))
     except Denied:

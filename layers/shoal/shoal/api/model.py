@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from shoal.contracts.deployment import Adjustment, DeploymentSpec
 from shoal.contracts.job import JobRecord
 from shoal.contracts.leftover import Leftover
 from shoal.contracts.status import DeploymentStatus, LedgerState
-from shoal.deployments.model import Event
+from shoal.deployments.model import Change, Event
 
 
 class Accepted(BaseModel):
@@ -69,6 +69,41 @@ class EventPage(BaseModel):
 class DeploymentPage(BaseModel):
     deployments: list[Summary]
     next_token: str | None = None
+
+
+class Because(BaseModel):
+    """The body of a stop or a start; it may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field("", max_length=500, description="kept in the history")
+
+
+class Rollback(Because):
+    """The body of a rollback; without a revision the good one before the wanted one is meant."""
+
+    revision: int | None = Field(None, ge=1)
+
+
+class RevisionView(BaseModel):
+    """One revision: its specification, what differs from the revision numbered before it, and who wanted it.
+
+    ``ready_at`` is empty where it never was READY; only a revision that was can be rolled back to.
+    """
+
+    revision: int
+    wanted: bool
+    created_at: str
+    ready_at: str
+    spec: DeploymentSpec
+    changed: list[str]
+    changes: list[Change]
+
+
+class History(BaseModel):
+    """Newest first, those of a deployment of this name that was deleted included."""
+
+    revisions: list[RevisionView]
 
 
 class JobPage(BaseModel):

@@ -60,13 +60,17 @@ def _operation(route: Route) -> Schema:
         "operationId": route.method.lower() + "".join(map(str.title, re.findall(r"[a-z_]+", route.path))),
         "summary": route.summary,
         "tags": [route.function],
-        "parameters": _path_parameters(route.path) + _page_parameters(route),
+        "parameters": [
+            *_path_parameters(route.path),
+            *_page_parameters(route),
+            *([_key_parameter()] if route.keyed else []),
+        ],
         "responses": answers | problems,
     }
     if route.body:
         kinds = ["application/json", *(["application/yaml"] if route.yaml else [])]
         content = {kind: {"schema": _reference(route.body)} for kind in kinds}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not route.optional, "content": content}
     return operation
 
 
@@ -103,6 +107,12 @@ def _page_parameters(route: Route) -> list[Schema]:
         if route.follows
         else {"name": "next_token", "in": "query", "schema": token},
     ]
+
+
+def _key_parameter() -> Schema:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21-\\x7e]+$"}
+    means = "the same request under the same key is done once, for 24 hours; another one is 409"
+    return {"name": "Idempotency-Key", "in": "header", "schema": schema, "description": means}
 
 
 def _reference(model: type[BaseModel]) -> Schema:

@@ -9,10 +9,13 @@ from pydantic import BaseModel
 from shoal.api.dives import DivePage
 from shoal.api.model import (
     Accepted,
+    Because,
     DeploymentPage,
     Description,
     EventPage,
+    History,
     JobPage,
+    Rollback,
     Submitted,
 )
 from shoal.api.registry_model import ModelPage, Versions
@@ -27,7 +30,10 @@ from shoal.jobs.changes import Changed, Selection
 
 @dataclass(frozen=True)
 class Route:
-    """``answers`` maps a status to its model and meaning; every 4xx and 5xx answers a Problem."""
+    """``answers`` maps a status to its model and meaning; every 4xx and 5xx answers a Problem.
+
+    ``keyed``: it heeds ``Idempotency-Key``. ``optional``: the body may be left out.
+    """
 
     method: str
     path: str
@@ -38,6 +44,8 @@ class Route:
     yaml: bool = False
     pages: bool = False
     follows: bool = False
+    keyed: bool = False
+    optional: bool = False
     problems: tuple[int, ...] = field(default=())
 
 
@@ -46,9 +54,9 @@ _WRITES = (400, 413, 415, 422)
 
 ROUTES = (
     Route(
-        "POST", "/deploy", "deploy_api", "Deploy a model",
+        "POST", "/deploy", "deploy_api", "Deploy a model, or update the deployment of that name",
         {200: (Accepted, "the same specification is READY already"), 202: _TAKEN},
-        DeploymentSpec, yaml=True, problems=(*_WRITES, 409),
+        DeploymentSpec, yaml=True, problems=(*_WRITES, 409), keyed=True,
     ),
     Route(
         "GET", "/deploy", "deploy_api", "List deployments by name",
@@ -67,9 +75,33 @@ ROUTES = (
         {202: _TAKEN}, problems=(404,),
     ),
     Route(
+        "PUT", "/deploy/{name}", "change_api", "Update a deployment in place",
+        {200: (Accepted, "the same specification is READY already"), 202: _TAKEN},
+        DeploymentSpec, yaml=True, problems=(*_WRITES, 404, 409), keyed=True,
+    ),
+    Route(
+        "POST", "/deploy/{name}/rollback", "change_api", "Go back to an earlier revision",
+        {200: (Accepted, "that revision is READY already"), 202: _TAKEN},
+        Rollback, optional=True, problems=(*_WRITES, 404, 409), keyed=True,
+    ),
+    Route(
+        "POST", "/deploy/{name}/stop", "change_api", "Send the fleet to nothing; deployment and jobs stay",
+        {200: (Accepted, "it is STOPPED already"), 202: _TAKEN},
+        Because, optional=True, problems=(*_WRITES, 404, 409), keyed=True,
+    ),
+    Route(
+        "POST", "/deploy/{name}/start", "change_api", "Bring the fleet of a stopped deployment back",
+        {200: (Accepted, "it is READY already"), 202: _TAKEN},
+        Because, optional=True, problems=(*_WRITES, 404, 409), keyed=True,
+    ),
+    Route(
+        "GET", "/deploy/{name}/revisions", "change_api", "List revisions, with who wanted them and why",
+        {200: (History, "newest first")}, problems=(404,),
+    ),
+    Route(
         "POST", "/initiate-deployment", "deploy_api", "Deploy a registered model's endpoint (seed spelling)",
         {200: (Accepted, "the same specification is READY already"), 202: _TAKEN},
-        InitiateDeployment, yaml=True, problems=(*_WRITES, 409),
+        InitiateDeployment, yaml=True, problems=(*_WRITES, 409), keyed=True,
     ),
     Route(
         "POST", "/mlops-delete", "deploy_api", "Remove a registered model's deployment (seed spelling)",

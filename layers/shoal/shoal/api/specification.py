@@ -12,7 +12,8 @@ from shoal.contracts.names import deployment_name_from
 from shoal.errors import InvalidRequest
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{1,22}[a-z0-9]"
-_NAME_FIELDS = ("name", "StackName", "registry-name")
+NAME_FIELDS = ("name", "StackName", "registry-name")
+"""How a specification may spell its name."""
 _VOLUME_FIELDS = ("root_volume_gib", "BlockDeviceVolumeGBRoot")
 _IMAGE_VERSION_FIELDS = ("image_version", "ecr-version")
 _ANY_IMAGE = frozenset({"latest", "default"})
@@ -76,7 +77,7 @@ def _from_registry_words(fields: dict[str, Any]) -> dict[str, Any]:
 
 def _adjust_name(fields: dict[str, Any]) -> list[Adjustment]:
     """Lower case, and hyphens for what a name cannot hold; a name that is too long stays, and is refused."""
-    field = next((name for name in _NAME_FIELDS if name in fields), None)
+    field = next((name for name in NAME_FIELDS if name in fields), None)
     given = fields.get(field or "")
     if field is None or not isinstance(given, str) or len(given) > _LONGEST_NAME:
         return []

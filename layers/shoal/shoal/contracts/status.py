@@ -11,6 +11,12 @@ class DeploymentStatus(StrEnum):
     ACCEPTED = "ACCEPTED"
     DEPLOYING = "DEPLOYING"
     READY = "READY"
+    UPDATING = "UPDATING"
+    UPDATE_ROLLING_BACK = "UPDATE_ROLLING_BACK"
+    UPDATE_ROLLBACK_FAILED = "UPDATE_ROLLBACK_FAILED"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    STARTING = "STARTING"
     ROLLING_BACK = "ROLLING_BACK"
     FAILED = "FAILED"
     ROLLBACK_FAILED = "ROLLBACK_FAILED"
@@ -22,17 +28,48 @@ class DeploymentStatus(StrEnum):
         """No execution is working on it."""
         return self not in _WORKING
 
+    def is_live(self) -> bool:
+        """Its workers may run: the fleet follows the queue."""
+        return self in _LIVE
+
+    def is_halted(self) -> bool:
+        """Its fleet goes to nothing, or is there; jobs wait in the queue."""
+        return self in _HALTED
+
+    def is_kept(self) -> bool:
+        """It was READY once and nobody asked for its deletion: no rollback may take its resources away."""
+        return self in _LIVE | _HALTED | {_S.STARTING}
+
     def can_become(self, later: DeploymentStatus) -> bool:
         """Whether the transition table allows ``self -> later``."""
         return later in _TRANSITIONS[self]
 
 
 _S = DeploymentStatus
-_WORKING = frozenset({_S.ACCEPTED, _S.DEPLOYING, _S.ROLLING_BACK, _S.DELETING})
+_LIVE = frozenset({_S.READY, _S.UPDATING, _S.UPDATE_ROLLING_BACK, _S.UPDATE_ROLLBACK_FAILED})
+_HALTED = frozenset({_S.STOPPING, _S.STOPPED})
+_WORKING = frozenset(
+    {
+        _S.ACCEPTED,
+        _S.DEPLOYING,
+        _S.UPDATING,
+        _S.UPDATE_ROLLING_BACK,
+        _S.STOPPING,
+        _S.STARTING,
+        _S.ROLLING_BACK,
+        _S.DELETING,
+    }
+)
 _TRANSITIONS: dict[DeploymentStatus, frozenset[DeploymentStatus]] = {
     _S.ACCEPTED: frozenset({_S.DEPLOYING, _S.ROLLING_BACK, _S.DELETING}),
     _S.DEPLOYING: frozenset({_S.READY, _S.ROLLING_BACK, _S.DELETING}),
-    _S.READY: frozenset({_S.ACCEPTED, _S.DELETING}),
+    _S.READY: frozenset({_S.UPDATING, _S.STOPPING, _S.DELETING}),
+    _S.UPDATING: frozenset({_S.READY, _S.UPDATE_ROLLING_BACK, _S.UPDATE_ROLLBACK_FAILED, _S.DELETING}),
+    _S.UPDATE_ROLLING_BACK: frozenset({_S.READY, _S.UPDATE_ROLLBACK_FAILED, _S.DELETING}),
+    _S.UPDATE_ROLLBACK_FAILED: frozenset({_S.UPDATING, _S.UPDATE_ROLLING_BACK, _S.DELETING}),
+    _S.STOPPING: frozenset({_S.STOPPED, _S.STARTING, _S.DELETING}),
+    _S.STOPPED: frozenset({_S.STARTING, _S.DELETING}),
+    _S.STARTING: frozenset({_S.READY, _S.STOPPING, _S.DELETING}),
     _S.ROLLING_BACK: frozenset({_S.FAILED, _S.ROLLBACK_FAILED, _S.DELETING}),
     _S.FAILED: frozenset({_S.ACCEPTED, _S.DELETING}),
     _S.ROLLBACK_FAILED: frozenset({_S.DELETING, _S.ROLLING_BACK}),

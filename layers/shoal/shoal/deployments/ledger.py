@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from shoal import table
 from shoal.contracts.status import LedgerState
+from shoal.resources import REVISIONED
 from shoal.resources.kind import Entry, Made
 
 _NOBODY = "shoal"
@@ -20,6 +22,11 @@ LONGEST_ATTEMPT = timedelta(seconds=60)
 def entries(deployment: str) -> list[Entry]:
     """The whole ledger in the order of making; strongly consistent."""
     return [Entry.model_validate(item) for item in table.query(table.deployment_key(deployment), "RESOURCE#")]
+
+
+def selected(found: list[Entry], uses: Mapping[str, int]) -> dict[str, Entry]:
+    """The entries that a revision uses, by kind; of a revisioned kind the very one that ``uses`` names."""
+    return {one.kind: one for one in found if uses.get(one.kind, one.revision) == one.revision}
 
 
 def intend(deployment: str, generation: int, entry: Entry) -> Entry:
@@ -49,6 +56,19 @@ def made(deployment: str, generation: int, entry: Entry, result: Made, actor: st
     return _put(deployment, generation, created, _event(deployment, created, actor, "MADE", result.arn))
 
 
+def adjusting(deployment: str, generation: int, entry: Entry) -> Entry:
+    """Still CREATED, but a call that changes it is under way: written first, so that only the owner calls."""
+    until = (datetime.now(UTC) + LONGEST_ATTEMPT).isoformat()
+    return _put(deployment, generation, entry.model_copy(update={"attempt_until": until, "gone": False}))
+
+
+def adjusted(deployment: str, generation: int, entry: Entry, revision: int, actor: str = _NOBODY) -> Entry:
+    """It serves this revision now; an event where it served another one."""
+    changed = entry.model_copy(update={"attempt_until": "", "revision": revision})
+    pointed = _event(deployment, entry, actor, "ADJUSTED", f"to revision {revision}")
+    return _put(deployment, generation, changed, *([pointed] if entry.revision != revision else []))
+
+
 def mark_gone(deployment: str, generation: int, entry: Entry, gone: bool) -> Entry:
     """Note whether this pass of a teardown found it absent; a second one must confirm it."""
     return (
@@ -74,4 +94,7 @@ def _event(deployment: str, entry: Entry, actor: str, status: str, reason: str) 
 
 
 def _key(deployment: str, entry: Entry) -> table.Item:
-    return {"pk": table.deployment_key(deployment), "sk": f"RESOURCE#{entry.order:03d}#{entry.kind}"}
+    """One line for each kind; for each revision of it where every revision has its own."""
+    line = f"RESOURCE#{entry.order:03d}#{entry.kind}"
+    own = f"#{entry.revision:06d}" if entry.kind in REVISIONED else ""
+    return {"pk": table.deployment_key(deployment), "sk": line + own}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -26,7 +26,12 @@ class Claim(BaseModel):
 
 
 class Deployment(BaseModel):
-    """One deployment as the table keeps it."""
+    """One deployment as the table keeps it.
+
+    ``revision`` is the wanted one, ``good_revision`` the last that was READY (0: none yet),
+    ``first_revision`` the one that made the resources, ``last_revision`` the highest number given. ``uses``
+    says, by kind, which revision made the task definition and the launch template version that are wanted.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -43,6 +48,10 @@ class Deployment(BaseModel):
     leftovers: list[Leftover] = []
     created_at: str = ""
     updated_at: str = ""
+    first_revision: int = 1
+    last_revision: int = 0
+    good_revision: int = 0
+    uses: dict[str, int] = {}
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Deployment:
@@ -51,12 +60,49 @@ class Deployment(BaseModel):
         return cls.model_validate(item | texts)
 
 
+class Revision(BaseModel):
+    """One specification of a deployment. ``ready_at`` is empty until it was READY once."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    revision: int
+    spec: DeploymentSpec
+    adjustments: list[Adjustment] = []
+    uses: dict[str, int] = {}
+    created_at: str = ""
+    ready_at: str = ""
+
+    @classmethod
+    def from_item(cls, item: dict[str, Any]) -> Revision:
+        texts = {"spec": json.loads(item["spec"]), "adjustments": json.loads(item.get("adjustments", "[]"))}
+        return cls.model_validate(item | texts)
+
+
+class Change(BaseModel):
+    """One piece of work on a deployment: who wanted which revision, when, why, and what became of it.
+
+    ``outcome`` is empty while it is under way or when a newer change overtook it.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    generation: int
+    revision: int
+    action: Literal["deploy", "update", "rollback", "stop", "start"]
+    actor: str
+    reason: str = ""
+    time: str
+    outcome: str = ""
+    outcome_reason: str = ""
+    ended_at: str = ""
+
+
 class Event(BaseModel):
     """One line of a deployment's history: ``actor`` made ``target`` become ``status``, for ``reason``.
 
     ``actor`` is the caller's IAM principal or a step of the state machine. ``target`` is ``deployment``, with
-    one of its statuses or WAITING, or a resource (``cluster shoal-dev-reef``) that became MADE, REFUSED or
-    REMOVED. ``id`` sorts by time and is what ``?after=`` takes.
+    one of its statuses or WAITING, or a resource (``cluster shoal-dev-reef``) that became MADE, ADJUSTED,
+    REFUSED or REMOVED. ``id`` sorts by time and is what ``?after=`` takes.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

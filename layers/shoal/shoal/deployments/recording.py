@@ -11,6 +11,33 @@ from shoal.deployments import ledger, leftovers, store
 from shoal.deployments.steps import StepInput, scope_of
 from shoal.settings import settings
 
+_S = DeploymentStatus
+_UPDATED = frozenset({_S.UPDATING, _S.UPDATE_ROLLING_BACK})
+_OF_UPDATE = {
+    _S.DEPLOYING: _S.UPDATING,
+    _S.ROLLING_BACK: _S.UPDATE_ROLLING_BACK,
+    _S.ROLLBACK_FAILED: _S.UPDATE_ROLLBACK_FAILED,
+}
+_OF_START = {
+    _S.DEPLOYING: _S.STARTING,
+    _S.ROLLING_BACK: _S.STOPPING,
+    _S.ROLLBACK_FAILED: _S.STOPPING,
+    _S.FAILED: _S.STOPPED,
+}
+_MEANS: dict[DeploymentStatus, dict[DeploymentStatus, DeploymentStatus]] = {
+    _S.UPDATING: _OF_UPDATE,
+    _S.UPDATE_ROLLING_BACK: _OF_UPDATE,
+    _S.UPDATE_ROLLBACK_FAILED: {_S.ROLLBACK_FAILED: _S.UPDATE_ROLLBACK_FAILED},
+    _S.STARTING: _OF_START,
+    _S.STOPPING: _OF_START,
+    _S.STOPPED: {_S.FAILED: _S.STOPPED},
+    _S.READY: {_S.FAILED: _S.READY},
+}
+"""One state machine deploys, updates and starts; what its steps say is read against where the deployment is.
+
+The last three lines are for a step whose answer was lost and that is asked again.
+"""
+
 _LONGEST_REASON = 2000
 _WITHOUT_RESOURCES = frozenset({DeploymentStatus.FAILED, DeploymentStatus.DELETED})
 _WITH_LEFTOVERS = frozenset({DeploymentStatus.ROLLBACK_FAILED, DeploymentStatus.DELETE_INCOMPLETE})
@@ -25,12 +52,17 @@ class StatusInput(StepInput):
 
 
 def record(payload: StatusInput) -> DeploymentStatus:
-    """Move the deployment to ``become``.
+    """Move the deployment to ``become``, or to what that means for an update or a start (:data:`_MEANS`).
 
     Raises:
         StaleWriter: a newer generation owns the deployment.
         Conflict: the transition table does not allow it.
     """
+    current = store.owned(payload.deployment, payload.generation)
+    if current.status in _UPDATED and payload.become is _S.FAILED:
+        return store.return_to_good(current.name, current.generation, "deployment_status", _reason(payload))
+    become = _MEANS.get(current.status, {}).get(payload.become, payload.become)
+    payload = payload.model_copy(update={"become": become})
     return store.transition(
         payload.deployment,
         payload.generation,

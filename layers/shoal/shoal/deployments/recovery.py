@@ -27,11 +27,21 @@ STARTING = timedelta(minutes=2)
 """Between the claim and its execution lies one request: what is older than this was forgotten."""
 
 _S = DeploymentStatus
-_BECOMES = {_S.ACCEPTED: _S.ROLLING_BACK, _S.DEPLOYING: _S.ROLLING_BACK}
+_BECOMES = {
+    _S.ACCEPTED: _S.ROLLING_BACK,
+    _S.DEPLOYING: _S.ROLLING_BACK,
+    _S.UPDATING: _S.UPDATE_ROLLING_BACK,
+    _S.STARTING: _S.STOPPING,
+}
 """What is not here stays what it is and is begun again."""
 
-_GIVEN_UP = {_S.ROLLING_BACK: _S.ROLLBACK_FAILED, _S.DELETING: _S.DELETE_INCOMPLETE}
-_RECOVERED = frozenset({_S.ACCEPTED, _S.DEPLOYING, _S.ROLLING_BACK, _S.DELETING})
+_GIVEN_UP = {
+    _S.ROLLING_BACK: _S.ROLLBACK_FAILED,
+    _S.UPDATE_ROLLING_BACK: _S.UPDATE_ROLLBACK_FAILED,
+    _S.DELETING: _S.DELETE_INCOMPLETE,
+}
+_RECOVERED = frozenset({*_BECOMES, *_GIVEN_UP})
+_UNDONE = frozenset({_S.ROLLING_BACK, _S.UPDATE_ROLLING_BACK})
 _WORDS = {
     "ABORTED": ("ExecutionAborted", "its execution was stopped from outside"),
     "TIMED_OUT": ("ExecutionTimedOut", "its execution ran out of its time"),
@@ -101,6 +111,8 @@ def _recover(deployment: Deployment, dead: Execution) -> Outcome:
     generation = store.take_over(deployment, becomes, ACTOR, reason)
     if generation is None:
         return Outcome.SUPERSEDED
+    if becomes is _S.STOPPING:  # the reconciler does the rest
+        return Outcome.BEGUN_AGAIN
     if count > MOST:
         told = f"{reason}; given up: {count} executions died, see their history"
         store.transition(deployment.name, generation, _GIVEN_UP[becomes], ACTOR, told)
@@ -112,7 +124,7 @@ def _recover(deployment: Deployment, dead: Execution) -> Outcome:
 def _start(deployment: Deployment, recoveries: int) -> None:
     """The reason is the table's, so that an attempt which broke off here is repeated word by word."""
     machine = _machine(deployment)
-    error = _as_error(deployment.reason) if deployment.status is _S.ROLLING_BACK else None
+    error = _as_error(deployment.reason) if deployment.status in _UNDONE else None
     executions.start(machine, deployment, error, recoveries)
     store.record_execution(deployment.name, deployment.generation, executions.arn_of(machine, deployment))
 
@@ -123,7 +135,7 @@ def _machine(deployment: Deployment) -> Machine:
 
 def _reason(deployment: Deployment, dead: Execution) -> str:
     """Why it is rolled back: an earlier reason stands, the death of its rollback is no better one."""
-    if deployment.status is _S.ROLLING_BACK and deployment.reason:
+    if deployment.status in _UNDONE and deployment.reason:
         return deployment.reason
     error, words = _WORDS.get(dead.status, _WORDS["FAILED"])
     told = ": ".join(part for part in (dead.error, dead.cause) if part)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from shoal.aws import client, domain_errors
+from shoal.contracts.deployment import DeploymentSpec
 from shoal.deployments import ledger, store
 from shoal.deployments.steps import StepInput
 from shoal.errors import ServiceNotStable
@@ -34,21 +36,33 @@ def service_status(payload: StepInput) -> ServiceStatus:
         StaleWriter: a newer generation owns the deployment.
     """
     deployment = store.at(payload.deployment, payload.revision, payload.generation)
-    made = {entry.kind: entry for entry in ledger.entries(payload.deployment)}
-    service = _service(made)
-    rollout = _our_rollout(service, made["task_definition"].arn)
-    health = _target_health(made.get("target_group"))
-    status = ServiceStatus(ready=_is_ready(rollout, health), reason=_reason(service, rollout, health, made))
-    if rollout.get("rolloutState") == "FAILED":
-        raise ServiceNotStable(f"the rollout failed: {status.reason}")
-    if not status.ready and _age(rollout) > settings().deploy_deadline_seconds:
-        raise ServiceNotStable(f"not steady after {settings().deploy_deadline_seconds} s: {status.reason}")
+    status = steadiness(ledger.selected(ledger.entries(deployment.name), deployment.uses), deployment.spec)
     if not status.ready and status.reason != deployment.reason:
         store.record_waiting(deployment.name, deployment.generation, "service_status", status.reason)
     return status
 
 
-def _service(made: dict[str, Entry]) -> dict[str, Any]:
+def steadiness(made: Mapping[str, Entry], spec: DeploymentSpec) -> ServiceStatus:
+    """Whether the service runs what is ``made`` for a revision, and nothing else.
+
+    Raises:
+        ServiceNotStable: as :func:`service_status`.
+    """
+    service = _service(made)
+    rollout = _our_rollout(service, made["task_definition"].arn)
+    health = _target_health(made.get("target_group"))
+    ready = _is_ready(rollout, health)
+    status = ServiceStatus(ready=ready, reason=_reason(service, rollout, health, made))
+    if rollout.get("rolloutState") == "FAILED":
+        raise ServiceNotStable(f"the rollout failed: {status.reason}")
+    if _only_old_ones_finish(service, rollout, spec):
+        return ServiceStatus(ready=True, reason=f"the old workers finish their videos: {status.reason}")
+    if not status.ready and _age(rollout) > settings().deploy_deadline_seconds:
+        raise ServiceNotStable(f"not steady after {settings().deploy_deadline_seconds} s: {status.reason}")
+    return status
+
+
+def _service(made: Mapping[str, Entry]) -> dict[str, Any]:
     missing = [kind for kind in ("cluster", "task_definition", "service") if kind not in made]
     service = None if missing else describe_service(made["cluster"].name, made["service"].name)
     if service is None or service["status"] != "ACTIVE":
@@ -74,8 +88,24 @@ def _target_health(target_group: Entry | None) -> list[dict[str, Any]] | None:
 
 
 def _is_ready(rollout: dict[str, Any], health: list[dict[str, Any]] | None) -> bool:
+    """COMPLETED is also what a service without any task is: an endpoint needs one, and a healthy target."""
     completed = rollout.get("rolloutState") == "COMPLETED"
-    return completed and (health is None or any(target["State"] == "healthy" for target in health))
+    if health is None:
+        return completed
+    serves = any(target["State"] == "healthy" for target in health)
+    return completed and serves and rollout.get("runningCount", 0) > 0
+
+
+def _only_old_ones_finish(service: dict[str, Any], rollout: dict[str, Any], spec: DeploymentSpec) -> bool:
+    """A worker in the middle of a video is protected and may take hours; no new one may start beside it.
+
+    After half of the deadline without any failure the revision counts: whatever starts next is of it.
+    """
+    older = [one for one in service.get("deployments", []) if one["status"] != "PRIMARY"]
+    busy = any(one.get("runningCount", 0) for one in older)
+    waits = rollout.get("rolloutState") == "IN_PROGRESS" and not rollout.get("failedTasks", 0)
+    late = _age(rollout) > settings().deploy_deadline_seconds / 2
+    return not spec.has_endpoint and busy and waits and late
 
 
 def _age(rollout: dict[str, Any]) -> float:
@@ -88,7 +118,7 @@ def _reason(
     service: dict[str, Any],
     rollout: dict[str, Any],
     health: list[dict[str, Any]] | None,
-    made: dict[str, Entry],
+    made: Mapping[str, Entry],
 ) -> str:
     words = [
         f"rollout {rollout.get('rolloutState', 'not begun')}, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +12,7 @@ from shoal.contracts.status import DeploymentStatus, LedgerState
 from shoal.deployments import ledger, store
 from shoal.deployments.model import Deployment
 from shoal.errors import Conflict, ShoalError
-from shoal.resources import ALARMS, BY_KIND
+from shoal.resources import ADJUSTED, ALARMS, BY_KIND, REVISIONED
 from shoal.resources.kind import Context, Entry, ResourceKind, Scope
 from shoal.settings import settings
 from shoal.telemetry import logger
@@ -21,12 +22,19 @@ MakingStep = Literal["load_balancer", "task_cluster", "auto_scaling_group", "ecs
 STEPS: dict[MakingStep, tuple[str, ...]] = {
     "load_balancer": ("listener_port", "host_claim", "target_group", "listener", "host_rule"),
     "task_cluster": ("log_group", "dead_letter_queue", "queue", "cluster", "task_definition"),
-    "auto_scaling_group": ("launch_template", "auto_scaling_group", "capacity_provider", "cluster_capacity"),
+    "auto_scaling_group": (
+        "launch_template",
+        "launch_template_version",
+        "auto_scaling_group",
+        "capacity_provider",
+        "cluster_capacity",
+    ),
     "ecs_service": ("service", *(alarm.kind for alarm in ALARMS), "dashboard"),
 }
 """Which kinds each step makes, in order."""
 
-_MAY_MAKE = frozenset({DeploymentStatus.ACCEPTED, DeploymentStatus.DEPLOYING})
+_S = DeploymentStatus
+_MAY_MAKE = frozenset({_S.ACCEPTED, _S.DEPLOYING, _S.UPDATING, _S.STARTING})
 
 
 class StepInput(BaseModel):
@@ -64,7 +72,9 @@ def make(step: MakingStep, payload: StepInput) -> StepOutput:
     deployment = store.at(payload.deployment, payload.revision, payload.generation)
     if deployment.status not in _MAY_MAKE:
         raise Conflict(f"{deployment.name} is {deployment.status}: nothing may be made for it now")
-    made = {entry.kind: entry for entry in ledger.entries(deployment.name)}
+    found = ledger.entries(deployment.name)
+    # of a revisioned kind the wanted one, or the newest where that is still to be made
+    made = {entry.kind: entry for entry in found} | ledger.selected(found, deployment.uses)
     kinds = [BY_KIND[kind] for kind in STEPS[step] if BY_KIND[kind].applies(deployment.spec)]
     for kind in kinds:
         made[kind.kind] = _make_one(step, kind, deployment, made)
@@ -75,14 +85,29 @@ def scope_of(deployment: Deployment) -> Scope:
     return Scope(settings().shoal_environment, deployment.name, deployment.spec)
 
 
+def context_of(deployment: Deployment, made: Mapping[str, Entry]) -> Context:
+    """What a kind may know while it is made or adjusted."""
+    environment = settings().shoal_environment
+    name, spec = deployment.name, deployment.spec
+    return Context(environment, name, spec, deployment.revision, deployment.generation, made)
+
+
+def adjust(actor: str, entry: Entry, deployment: Deployment, made: Mapping[str, Entry]) -> Entry:
+    """Point a kind at the deployment's revision, whatever it points at now."""
+    entry = ledger.adjusting(deployment.name, deployment.generation, entry)
+    ADJUSTED[entry.kind].adjust(context_of(deployment, made))
+    logger().info("adjusted", kind=entry.kind, revision_of=deployment.revision)
+    return ledger.adjusted(deployment.name, deployment.generation, entry, deployment.revision, actor)
+
+
 def _make_one(step: str, kind: ResourceKind, deployment: Deployment, made: dict[str, Entry]) -> Entry:
-    name, generation = deployment.name, deployment.generation
     known = made.get(kind.kind)
-    if known and known.state is LedgerState.CREATED and known.revision == deployment.revision:
+    if known and known.state is LedgerState.CREATED and not _is_due(known, deployment):
         return known
-    context = Context(
-        settings().shoal_environment, name, deployment.spec, deployment.revision, generation, made
-    )
+    if known and known.state is LedgerState.CREATED and kind.kind in ADJUSTED:
+        return adjust(step, known, deployment, made)
+    name, generation = deployment.name, deployment.generation
+    context = context_of(deployment, made)
     entry = Entry(kind=kind.kind, order=kind.order, name=kind.name(context), revision=deployment.revision)
     entry = ledger.intend(name, generation, entry)
     try:
@@ -92,3 +117,12 @@ def _make_one(step: str, kind: ResourceKind, deployment: Deployment, made: dict[
         raise
     logger().info("made", kind=kind.kind, arn=result.arn)
     return ledger.made(name, generation, entry, result, step)
+
+
+def _is_due(known: Entry, deployment: Deployment) -> bool:
+    """What is made is left alone, but for what each revision has of its own or is pointed at anew."""
+    if known.kind in REVISIONED:
+        return known.revision != deployment.uses.get(known.kind, deployment.revision)
+    if known.kind in ADJUSTED:
+        return known.revision != deployment.revision or deployment.status is DeploymentStatus.STARTING
+    return False

@@ -6,71 +6,88 @@ Only the newest generation may change anything: every write is conditional on it
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from shoal import table
 from shoal.contracts.deployment import Adjustment, DeploymentSpec
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments.model import Claim, Deployment, Event
+from shoal.deployments import changes, revisions
+from shoal.deployments.model import Change, Claim, Deployment, Event, Revision
+from shoal.deployments.state import ATTEMPTS, find, get, move, update_owned
 from shoal.errors import Conflict, NotFound, Retryable, StaleWriter
 
+__all__ = [
+    "at",
+    "begin_deletion",
+    "claim",
+    "events",
+    "events_after",
+    "find",
+    "get",
+    "list_deployments",
+    "owned",
+    "record_execution",
+    "record_facts",
+    "record_waiting",
+    "return_to_good",
+    "take_over",
+    "transition",
+]
+
+_S = DeploymentStatus
 _TYPE = "deployment"
-_SURE = 5
-"""Attempts of a read-then-conditional-write; each loses only to another writer that succeeded."""
+_SAME = frozenset({_S.ACCEPTED, _S.DEPLOYING, _S.READY, _S.UPDATING, _S.STARTING, _S.STOPPING, _S.STOPPED})
+"""In these a repeated request for the same specification changes nothing."""
 
 
 def claim(spec: DeploymentSpec, actor: str, adjustments: Sequence[Adjustment] = ()) -> Claim:
-    """Take the name for this specification, or find that it is already taken by the very same one.
+    """Take the name for this specification, update what has it, or find that it has this very specification.
 
     ``spec`` must be resolved: ``model_location`` set, and ``image`` where the registered version names one.
 
     Raises:
-        Conflict: the name serves another specification, or is being removed.
+        Conflict: it is being changed or removed, is stopped, or cannot change so in place.
     """
-    for _ in range(_SURE):
+    for _ in range(ATTEMPTS):
         current = find(spec.name)
+        if current and current.status in _SAME and current.spec == spec:
+            return Claim(revision=current.revision, generation=current.generation, created=False)
         if current and not current.status.can_become(DeploymentStatus.ACCEPTED):
-            return _same_or_conflict(current, spec)
-        if current and current.status is DeploymentStatus.READY:
-            return _same_or_conflict(current, spec)
-        taken = _take(current, spec, actor, adjustments)
+            taken = changes.update(current, spec, actor, adjustments)
+        else:
+            taken = _take(current, spec, actor, adjustments)
         if taken:
             return taken
     raise Retryable(f"several requests claim {spec.name} at once: try again")
 
 
-def find(name: str) -> Deployment | None:
-    """The deployment, or None; a deleted one is still found, as DELETED. Strongly consistent."""
-    item = table.read(table.state_key(name))
-    return Deployment.from_item(item) if item else None
-
-
-def get(name: str) -> Deployment:
-    """The deployment; a deleted one is still found, as DELETED.
-
-    Raises:
-        NotFound: there never was one.
-    """
-    found = find(name)
-    if found is None:
-        raise NotFound(f"there is no deployment {name}: GET /deploy lists them")
-    return found
-
-
 def at(name: str, revision: int, generation: int) -> Deployment:
-    """The deployment as a step of the state machine must find it.
+    """The deployment as a step of the state machine must find it; the generation decides.
+
+    An update that failed is READY with the revision before: its last steps still name their own.
 
     Raises:
         StaleWriter: a newer generation owns it.
     """
     found = get(name)
-    if (found.revision, found.generation) != (revision, generation):
+    if found.generation != generation:
         raise StaleWriter(
             f"{name} is at revision {found.revision}, generation {found.generation}; "
             f"this step belongs to revision {revision}, generation {generation} and is dropped"
         )
+    return found
+
+
+def owned(name: str, generation: int) -> Deployment:
+    """The deployment, if this generation still owns it.
+
+    Raises:
+        StaleWriter: a newer one does.
+    """
+    found = get(name)
+    if found.generation != generation:
+        raise StaleWriter(f"generation {generation} of {name} is no longer the newest")
     return found
 
 
@@ -104,14 +121,14 @@ def begin_deletion(name: str, actor: str, again: bool = False) -> int:
     Raises:
         NotFound: there never was one, or it is already deleted.
     """
-    for _ in range(_SURE):
+    for _ in range(ATTEMPTS):
         current = get(name)
         if current.status is DeploymentStatus.DELETED:
             raise NotFound(f"there is no deployment {name}: it was deleted at {current.updated_at}")
         if current.status is DeploymentStatus.DELETING and not again:
             return current.generation
         generation = current.generation + 1
-        if _move(current, DeploymentStatus.DELETING, actor, {"generation": generation, "reason": ""}):
+        if move(current, DeploymentStatus.DELETING, actor, {"generation": generation, "reason": ""}):
             return generation
     raise Retryable(f"several requests change {name} at once: try again")
 
@@ -124,7 +141,8 @@ def take_over(current: Deployment, becomes: DeploymentStatus, actor: str, reason
     """
     generation = current.generation + 1
     fields = {"generation": generation, "reason": reason}
-    return generation if _move(current, becomes, actor, fields) else None
+    writes = revisions.handed_on(current, generation)
+    return generation if move(current, becomes, actor, fields, *writes) else None
 
 
 def record_execution(name: str, generation: int, execution_arn: str) -> None:
@@ -133,7 +151,7 @@ def record_execution(name: str, generation: int, execution_arn: str) -> None:
     Raises:
         StaleWriter: a newer generation owns it.
     """
-    _update_owned(name, generation, {"execution_arn": execution_arn})
+    update_owned(name, generation, {"execution_arn": execution_arn})
 
 
 def record_facts(name: str, generation: int, **facts: str | None) -> None:
@@ -142,7 +160,7 @@ def record_facts(name: str, generation: int, **facts: str | None) -> None:
     Raises:
         StaleWriter: a newer generation owns it.
     """
-    _update_owned(name, generation, dict(facts))
+    update_owned(name, generation, dict(facts))
 
 
 def record_waiting(name: str, generation: int, actor: str, reason: str) -> None:
@@ -151,11 +169,7 @@ def record_waiting(name: str, generation: int, actor: str, reason: str) -> None:
     Raises:
         StaleWriter: a newer generation owns it.
     """
-    change = _update(name, {"reason": reason}, "generation = :expected", {":expected": generation})
-    try:
-        table.write(change, table.event(name, actor, "WAITING", reason))
-    except table.ConditionFailed as error:
-        raise StaleWriter(f"generation {generation} of {name} is no longer the newest") from error
+    update_owned(name, generation, {"reason": reason}, table.event(name, actor, "WAITING", reason))
 
 
 def transition(
@@ -174,105 +188,77 @@ def transition(
         StaleWriter: a newer generation owns it.
         Conflict: the table does not allow this change.
     """
-    for _ in range(_SURE):
-        current = get(name)
-        if current.generation != generation:
-            raise StaleWriter(f"generation {generation} of {name} is no longer the newest")
+    for _ in range(ATTEMPTS):
+        current = owned(name, generation)
         if current.status is later:
             return later
         if not current.status.can_become(later):
             raise Conflict(f"{name} is {current.status} and cannot become {later}")
         fields: dict[str, Any] = dict(facts) if reason is None else {"reason": reason, **facts}
-        if _move(current, later, actor, fields):
+        if later is _S.READY:
+            fields["good_revision"] = current.revision
+        said = current.reason if reason is None else reason
+        if move(current, later, actor, fields, *revisions.ending(current, later, said)):
             return later
     raise Retryable(f"several writers change {name} at once: try again")
 
 
-def _same_or_conflict(current: Deployment, spec: DeploymentSpec) -> Claim:
-    alive = current.status in {
-        DeploymentStatus.ACCEPTED,
-        DeploymentStatus.DEPLOYING,
-        DeploymentStatus.READY,
-    }
-    if alive and current.spec == spec:
-        return Claim(revision=current.revision, generation=current.generation, created=False)
-    raise Conflict(
-        f"{spec.name} is {current.status} with another specification or is being removed: "
-        f"delete it first (DELETE /deploy/{spec.name}) or choose another name"
-    )
+def return_to_good(name: str, generation: int, actor: str, reason: str | None = None) -> DeploymentStatus:
+    """READY again with the last good revision, after an update that failed.
+
+    Raises:
+        StaleWriter: a newer generation owns it.
+        Conflict: it is not being updated.
+    """
+    for _ in range(ATTEMPTS):
+        current = owned(name, generation)
+        if current.status is _S.READY:
+            return _S.READY
+        good = revisions.get(name, current.good_revision)
+        why = current.reason if reason is None else reason
+        said = f"revision {current.revision} failed, revision {good.revision} serves: {why}"
+        fields = revisions.fields_of(good) | {"reason": said}
+        writes = revisions.ending(current, _S.READY, why, returned=True)
+        if move(current, _S.READY, actor, fields, *writes):
+            return _S.READY
+    raise Retryable(f"several writers change {name} at once: try again")
 
 
 def _take(
     current: Deployment | None, spec: DeploymentSpec, actor: str, adjustments: Sequence[Adjustment]
 ) -> Claim | None:
     """The claim, or None when another writer was faster."""
-    taken = Claim(
-        revision=current.revision + 1 if current else 1, generation=current.generation + 1 if current else 1
-    )
+    number = max(current.last_revision, current.revision) + 1 if current else 1
+    taken = Claim(revision=number, generation=current.generation + 1 if current else 1)
     time = table.now()
-    item = table.state_key(spec.name) | {
-        "type": _TYPE,
-        "name": spec.name,
-        "status": str(DeploymentStatus.ACCEPTED),
-        "reason": "",
-        "revision": taken.revision,
-        "generation": taken.generation,
-        "spec": spec.model_dump_json(),
-        "adjustments": json.dumps([adjustment.model_dump() for adjustment in adjustments]),
-        "created_at": time,
-        "updated_at": time,
-    }
-    put: dict[str, Any] = {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
-    if current:
-        put["ConditionExpression"] = "generation = :generation"
-        put["ExpressionAttributeValues"] = {":generation": current.generation}
-    accepted = table.event(spec.name, actor, DeploymentStatus.ACCEPTED, f"revision {taken.revision}")
+    revision = Revision(
+        revision=number,
+        spec=spec,
+        adjustments=list(adjustments),
+        uses=revisions.uses_of(spec, number),
+        created_at=time,
+    )
+    facts = {"status": str(_S.ACCEPTED), "reason": "", "created_at": time, "updated_at": time}
+    numbers = {"generation": taken.generation, "first_revision": number, "last_revision": number}
+    item = table.state_key(spec.name) | {"type": _TYPE, "name": spec.name, "good_revision": 0}
+    put = _unless_newer(item | facts | numbers | revisions.fields_of(revision), current)
+    began = Change(generation=taken.generation, revision=number, action="deploy", actor=actor, time=time)
+    accepted = table.event(spec.name, actor, _S.ACCEPTED, f"revision {number}")
     try:
-        table.write({"Put": put}, accepted)
+        table.write(put, accepted, revisions.put(revision), revisions.put_change(spec.name, began))
     except table.ConditionFailed:
         return None
     return taken
 
 
-def _move(current: Deployment, later: DeploymentStatus, actor: str, fields: dict[str, Any]) -> bool:
-    """Change the status if nobody did since ``current`` was read."""
-    if not current.status.can_become(later) and current.status is not later:
-        raise Conflict(f"{current.name} is {current.status} and cannot become {later}")
-    condition = "generation = :expected_generation AND #status = :expected_status"
-    expected = {":expected_generation": current.generation, ":expected_status": str(current.status)}
-    change = _update(current.name, {"status": str(later), **fields}, condition, expected)
-    reason = str(fields.get("reason") or "")
-    try:
-        table.write(change, table.event(current.name, actor, later, reason))
-    except table.ConditionFailed:
-        return False
-    return True
-
-
-def _update_owned(name: str, generation: int, fields: dict[str, Any]) -> None:
-    try:
-        table.write(_update(name, fields, "generation = :expected", {":expected": generation}))
-    except table.ConditionFailed as error:
-        raise StaleWriter(f"generation {generation} of {name} is no longer the newest") from error
-
-
-def _update(name: str, fields: dict[str, Any], condition: str, expected: dict[str, Any]) -> table.Write:
-    """An Update of the STATE item; a field that is None is removed."""
-    fields = {"updated_at": table.now(), **fields}
-    kept = [field for field, value in fields.items() if value is not None]
-    gone = [field for field, value in fields.items() if value is None]
-    expression = "SET " + ", ".join(f"#{field} = :{field}" for field in kept)
-    if gone:
-        expression += " REMOVE " + ", ".join(f"#{field}" for field in gone)
-    names = {f"#{field}": field for field in fields} | (
-        {"#status": "status"} if "#status" in condition else {}
-    )
+def _unless_newer(item: table.Item, current: Deployment | None) -> table.Write:
+    """The Put of a STATE item, on the condition that nobody wrote it since ``current`` was read."""
+    if current is None:
+        return {"Put": {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}}
     return {
-        "Update": {
-            "Key": table.state_key(name),
-            "UpdateExpression": expression,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": names,
-            "ExpressionAttributeValues": {f":{field}": fields[field] for field in kept} | expected,
+        "Put": {
+            "Item": item,
+            "ConditionExpression": "generation = :generation",
+            "ExpressionAttributeValues": {":generation": current.generation},
         }
     }

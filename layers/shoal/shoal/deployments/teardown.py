@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel
 
-from shoal.contracts.status import Absence, DeploymentStatus, LedgerState
+from shoal.contracts.status import Absence, LedgerState
 from shoal.deployments import ledger, leftovers, store, sweep
 from shoal.deployments.model import Deployment
 from shoal.deployments.steps import StepInput, scope_of
@@ -35,19 +35,21 @@ def run_pass(payload: StepInput, actor: str = "deletion") -> Pass:
 
     Raises:
         StaleWriter: a newer generation owns the deployment.
-        Conflict: it is READY, which no rollback may take away.
+        Conflict: it was READY, and nobody asked for its deletion.
     """
     deployment = store.get(payload.deployment)
     if deployment.generation != payload.generation:
         raise StaleWriter(f"generation {payload.generation} of {deployment.name} is no longer the newest")
-    if deployment.status is DeploymentStatus.READY:
-        raise Conflict(f"{deployment.name} is READY: delete it instead (DELETE /deploy/{deployment.name})")
+    if deployment.status.is_kept():
+        raise Conflict(
+            f"{deployment.name} is {deployment.status}: delete it instead (DELETE /deploy/{deployment.name})"
+        )
     scope = scope_of(deployment)
     answers = _walk(deployment, scope, actor)
     if not ledger.entries(deployment.name):
         answers |= sweep.run(scope)
     leftovers.record(deployment, scope, answers.values())
-    return _summary(answers)
+    return summary(answers)
 
 
 def _walk(deployment: Deployment, scope: Scope, actor: str) -> dict[str, Answer]:
@@ -58,8 +60,13 @@ def _walk(deployment: Deployment, scope: Scope, actor: str) -> dict[str, Answer]
         answer = _ask(entry, scope, there)
         if answer.absence is not Absence.GONE:
             there.add(entry.kind)
-        answers[entry.kind] = _settle(deployment, entry, answer, actor)
+        answers[_label(entry, answers)] = _settle(deployment, entry, answer, actor)
     return answers
+
+
+def _label(entry: Entry, answers: dict[str, Answer]) -> str:
+    """Its kind; of a kind that every revision has its own of, the revision too."""
+    return f"{entry.kind} of revision {entry.revision}" if entry.kind in answers else entry.kind
 
 
 def _ask(entry: Entry, scope: Scope, there: set[str]) -> Answer:
@@ -100,7 +107,8 @@ def _settle(deployment: Deployment, entry: Entry, answer: Answer, actor: str) ->
     return replace(answer, absence=Absence.WAITING, reason="gone, to be confirmed") if gone else answer
 
 
-def _summary(answers: dict[str, Answer]) -> Pass:
+def summary(answers: dict[str, Answer]) -> Pass:
+    """What is left, by whether it goes by itself or needs somebody."""
     lines = {
         absence: [f"{kind}: {answer.reason}" for kind, answer in answers.items() if answer.absence is absence]
         for absence in Absence

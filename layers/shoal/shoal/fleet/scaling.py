@@ -8,7 +8,7 @@ from shoal import deployments, jobs
 from shoal.aws import client, domain_errors
 from shoal.contracts.names import resource_name
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments import Deployment
+from shoal.deployments import Deployment, halting
 from shoal.errors import Conflict, ShoalError
 from shoal.fleet import instances, memory
 from shoal.fleet.policy import Limits, Load, decide, surplus
@@ -57,10 +57,11 @@ def _changed(deployment: Deployment, load: Load, remembered: memory.Memory) -> b
 
 
 def reconcile(event: object = None) -> dict[str, int]:
-    """One pass over all READY deployments with a queue, or over the one whose task an event says has stopped.
+    """One pass over all deployments with a fleet, or over the one whose task an event says has stopped.
 
-    Answers how many were seen, how many failed, how many instances were terminated. A deployment that cannot
-    be reconciled is logged and does not keep the others waiting.
+    A live one follows its queue, a stopped one goes to nothing and is kept there. Answers how many were seen,
+    how many failed, how many instances were terminated. A deployment that cannot be reconciled is logged and
+    does not keep the others waiting.
     """
     seen = failed = reaped = 0
     for deployment in _concerned(event):
@@ -74,11 +75,15 @@ def reconcile(event: object = None) -> dict[str, int]:
 
 
 def _pass(deployment: Deployment) -> int:
+    """While an update rolls, an instance that is empty waits for the new worker: none is reaped then."""
+    if deployment.status.is_halted():
+        halting.advance(deployment)
+        return 0
     sent = jobs.top_up(deployment.name, str(deployment.queue_url))
     wanted = apply(deployment, just_sent=sent)
     if not sent:
         _recover(deployment)
-    if deployment.spec.compute != "ec2-gpu":
+    if deployment.spec.compute != "ec2-gpu" or deployment.status is not DeploymentStatus.READY:
         return 0
     return instances.reap(deployment.name, wanted, lambda: _current(deployment.name))
 
@@ -98,7 +103,7 @@ def _concerned(event: object) -> list[Deployment]:
     detail = event.get("detail") if isinstance(event, dict) else None
     cluster = str(detail.get("clusterArn", "")) if isinstance(detail, dict) else ""
     if not cluster:
-        return _ready()
+        return _with_fleet()
     found = deployments.find(cluster.rpartition("/")[2].removeprefix(_prefix()))
     return [found] if found and _is_reconciled(found) else []
 
@@ -108,7 +113,8 @@ def _prefix() -> str:
 
 
 def _is_reconciled(deployment: Deployment) -> bool:
-    return deployment.status is DeploymentStatus.READY and bool(deployment.queue_url)
+    status = deployment.status
+    return status.is_halted() or (status.is_live() and bool(deployment.queue_url))
 
 
 def _limits(deployment: Deployment) -> Limits:
@@ -116,7 +122,7 @@ def _limits(deployment: Deployment) -> Limits:
     return Limits(fleet_size=spec.fleet_size, minimum=1 if spec.has_endpoint else 0)
 
 
-def _ready() -> list[Deployment]:
+def _with_fleet() -> list[Deployment]:
     found: list[Deployment] = []
     after = None
     while True:

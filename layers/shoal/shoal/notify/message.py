@@ -14,10 +14,15 @@ _HAPPENED = {
     _S.READY: "It is ready and serves.",
     _S.FAILED: "The deployment failed and was rolled back; nothing is left of it.",
     _S.ROLLBACK_FAILED: "The deployment failed, and something could not be removed.",
+    _S.UPDATE_ROLLBACK_FAILED: "The update failed, and the revision before could not be brought back wholly.",
+    _S.STOPPING: "It could not be started; its fleet goes to nothing again, and its jobs wait.",
+    _S.STOPPED: "It could not be started; its fleet is at nothing again, and its jobs wait.",
     _S.DELETED: "It was deleted; a sweep by name and tag found nothing left.",
     _S.DELETE_INCOMPLETE: "The deletion ended, and something could not be removed.",
 }
 
+
+_UNDONE = "The update failed. The revision before serves as it did, and nothing is left of the failed one."
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
@@ -46,14 +51,23 @@ class Mail:
 
 def compose(deployment: Deployment, outcome: DeploymentStatus, environment: str) -> Mail:
     """The mail for an outcome; after a rollback or deletion that left something, with each and its cost."""
-    subject = header(f"[shoal {environment}] {deployment.name} is {outcome}")
+    end = _end(deployment, outcome)
+    undone = outcome is _S.FAILED and end is _S.READY
+    what = f"{deployment.name}: the update failed, revision {deployment.revision} serves"
+    subject = header(f"[shoal {environment}] {what if undone else f'{deployment.name} is {end}'}")
     parts = [
-        Part(_HAPPENED.get(outcome, f"It is {outcome}.")),
-        Part(facts=_facts(deployment, outcome)),
-        *(_how_to_use(deployment) if outcome is _S.READY else []),
-        *(_how_to_mend(deployment, outcome)),
+        Part(_UNDONE if undone else _HAPPENED.get(end, f"It is {end}.")),
+        Part(facts=_facts(deployment, end)),
+        *(_how_to_use(deployment) if end is _S.READY and not undone else []),
+        *(_how_to_mend(deployment, _S.FAILED if undone else end)),
     ]
     return Mail(subject, _as_text(subject, parts), _as_html(subject, parts))
+
+
+def _end(deployment: Deployment, outcome: DeploymentStatus) -> DeploymentStatus:
+    """A failed update or start ends where the table says: the deployment itself is not lost."""
+    failed = outcome in {_S.FAILED, _S.ROLLBACK_FAILED}
+    return deployment.status if failed and deployment.status.is_kept() else outcome
 
 
 def _facts(deployment: Deployment, outcome: DeploymentStatus) -> list[tuple[str, str]]:
@@ -99,6 +113,9 @@ def _how_to_mend(deployment: Deployment, outcome: DeploymentStatus) -> list[Part
             Part("Remove the cause, then:"),
             Part(command=f"shoal delete {deployment.name}"),
         ]
+    if outcome is _S.UPDATE_ROLLBACK_FAILED:
+        advice = "Remove the cause, then go back to a revision that was READY:"
+        return [Part(advice), Part(command=f"shoal rollback {deployment.name}")]
     if outcome is _S.FAILED:
         return [Part("Mend what the reason names, then deploy it again.")]
     return []

@@ -13,8 +13,9 @@ from shoal.resources.cluster_capacity import ClusterCapacity
 from shoal.resources.dashboard import Dashboard
 from shoal.resources.host_claim import HostClaim
 from shoal.resources.host_rule import HostRule
-from shoal.resources.kind import ResourceKind
+from shoal.resources.kind import AdjustedKind, ResourceKind, RevisionedKind
 from shoal.resources.launch_template import LaunchTemplate
+from shoal.resources.launch_template_version import LaunchTemplateVersion
 from shoal.resources.listener import Listener
 from shoal.resources.listener_port import ListenerPort
 from shoal.resources.log_group import LogGroup
@@ -42,6 +43,7 @@ KINDS: tuple[ResourceKind, ...] = (
     Cluster(),
     TaskDefinition(),
     LaunchTemplate(),
+    LaunchTemplateVersion(),
     AutoScalingGroup(),
     CapacityProvider(),
     ClusterCapacity(),
@@ -52,3 +54,11 @@ KINDS: tuple[ResourceKind, ...] = (
 """Every kind, in the order of making."""
 
 BY_KIND = {kind.kind: kind for kind in KINDS}
+
+REVISIONED: dict[str, RevisionedKind] = {
+    kind.kind: kind for kind in (TaskDefinition(), LaunchTemplateVersion())
+}
+"""Kinds of which each revision has its own."""
+
+ADJUSTED: dict[str, AdjustedKind] = {kind.kind: kind for kind in (AutoScalingGroup(), Service())}
+"""Kinds that an update points at the new revision, in this order."""

@@ -20,6 +20,8 @@ from shoal.resources.kind import (
 )
 from shoal.settings import settings
 
+_PROTECT_A_CALL = 50
+"""SetInstanceProtection takes at most 50 instances."""
 _BUSY = frozenset({"ResourceInUse", "ScalingActivityInProgress", "ResourceContention"})
 
 
@@ -61,13 +63,41 @@ class AutoScalingGroup:
                 return GONE
         return waiting("its instances are terminating") if self.observe(scope) else GONE
 
+    def adjust(self, context: Context) -> None:
+        """Instances that run stay as they are; those that start from now on are of this version."""
+        with domain_errors(f"update Auto Scaling group {self.name(context)}"):
+            client("autoscaling").update_auto_scaling_group(
+                AutoScalingGroupName=self.name(context),
+                LaunchTemplate=_template(context),
+                MinSize=0,
+                MaxSize=most_instances(context.spec),
+            )
+
+    def halt(self, scope: Scope) -> int:
+        """A maximum of 0 keeps every instance from starting, whoever asks for a task; answers those left."""
+        name = self.name(scope)
+        group = describe_group(name)
+        alive = [one["InstanceId"] for one in (group or {}).get("Instances", [])]
+        groups = client("autoscaling")
+        with domain_errors(f"send Auto Scaling group {name} to nothing"):
+            for start in range(0, len(alive), _PROTECT_A_CALL):
+                groups.set_instance_protection(
+                    AutoScalingGroupName=name,
+                    InstanceIds=alive[start : start + _PROTECT_A_CALL],
+                    ProtectedFromScaleIn=False,
+                )
+            groups.update_auto_scaling_group(
+                AutoScalingGroupName=name, MinSize=0, MaxSize=0, DesiredCapacity=0
+            )
+        return len(alive)
+
     def _create(self, context: Context) -> Made:
         client("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName=self.name(context),
-            LaunchTemplate={"LaunchTemplateId": context.arn("launch_template"), "Version": "1"},
+            LaunchTemplate=_template(context),
             MinSize=0,
             DesiredCapacity=0,
-            MaxSize=context.spec.fleet_size,
+            MaxSize=most_instances(context.spec),
             VPCZoneIdentifier=",".join(settings().subnets()),
             NewInstancesProtectedFromScaleIn=True,
             Tags=_tags(context.tags() | {"AmazonECSManaged": "true"}),
@@ -76,11 +106,24 @@ class AutoScalingGroup:
         return Made(group["AutoScalingGroupARN"] if group else "")
 
 
+def most_instances(spec: DeploymentSpec) -> int:
+    """The fleet, and room for one more where an update starts the new worker before the old one stops.
+
+    ECS never asks for it otherwise: the desired count stays within ``fleet_size``.
+    """
+    return spec.fleet_size + 1 if spec.has_endpoint else spec.fleet_size
+
+
 def describe_group(name: str) -> dict[str, Any] | None:
     with domain_errors(f"describe Auto Scaling group {name}"):
         answer = client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
     groups = answer["AutoScalingGroups"]
     return dict(groups[0]) if groups else None
+
+
+def _template(context: Context) -> dict[str, str]:
+    version = context.made["launch_template_version"]
+    return {"LaunchTemplateId": version.arn, "Version": version.extra["version"]}
 
 
 def _tags(tags: dict[str, str]) -> list[dict[str, Any]]:

@@ -155,6 +155,26 @@ class ResourceKind(Protocol):
         """Ask AWS to delete it: "not found" is GONE, a read alone never is. ``entry.arn`` is set."""
 
 
+class RevisionedKind(ResourceKind, Protocol):
+    """A kind of which each revision has its own; the ledger keeps a line for each."""
+
+    def basis(self, spec: DeploymentSpec) -> object:
+        """What it depends on: where this is equal, a revision uses the one of the revision before."""
+
+    def retire(self, entry: Entry, scope: Scope) -> Answer:
+        """Remove this revision's alone; the others stay as they are."""
+
+
+class AdjustedKind(ResourceKind, Protocol):
+    """A kind that is pointed at another revision in place."""
+
+    def adjust(self, context: Context) -> None:
+        """Point it at what ``context`` says; saying it twice changes nothing."""
+
+    def halt(self, scope: Scope) -> int:
+        """Let it run nothing, and answer how much still runs; saying it twice changes nothing."""
+
+
 def make_or_adopt(
     kind: ResourceKind, context: Context, create: Callable[[], Made], duplicate: frozenset[str] = frozenset()
 ) -> Made:

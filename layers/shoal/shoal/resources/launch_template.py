@@ -25,10 +25,11 @@ from shoal.settings import settings
 NAME_LIMIT = 128
 ROOT_DEVICE = "/dev/xvda"
 IMAGE_TAG = "shoal:image-id"
+FIRST_VERSION = "1"
 THROUGHPUT_MIB_S = 500
 """gp3's default of 125 MiB/s makes pulling a CUDA image the longest part of a cold start."""
 
-_ABSENT = frozenset(
+ABSENT = frozenset(
     {
         "InvalidLaunchTemplateId.NotFound",
         "InvalidLaunchTemplateId.NotFoundException",
@@ -57,7 +58,7 @@ class LaunchTemplate:
     def observe(self, scope: Scope) -> Found | None:
         """Its id, since launch templates have no ARN of their own in the API's answers."""
         templates: list[dict[str, Any]] = []
-        with domain_errors("look for the launch template", absent=_ABSENT):
+        with domain_errors("look for the launch template", absent=ABSENT):
             answer = client("ec2").describe_launch_templates(LaunchTemplateNames=[self.name(scope)])
             templates = answer["LaunchTemplates"]
         if not templates:
@@ -66,7 +67,7 @@ class LaunchTemplate:
         return Found(templates[0]["LaunchTemplateId"], tags, {"image_id": tags.get(IMAGE_TAG, "")})
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:  # noqa: ARG002
-        with domain_errors(f"delete launch template {entry.name}", absent=_ABSENT):
+        with domain_errors(f"delete launch template {entry.name}", absent=ABSENT):
             client("ec2").delete_launch_template(LaunchTemplateId=entry.arn)
         return GONE
 
@@ -75,10 +76,16 @@ class LaunchTemplate:
         tags = upper_tags(context.tags() | {IMAGE_TAG: image_id})
         answer = client("ec2").create_launch_template(
             LaunchTemplateName=self.name(context),
+            VersionDescription=described_as(context.revision),
             LaunchTemplateData=launch_data(context, image_id),
             TagSpecifications=[{"ResourceType": "launch-template", "Tags": tags}],
         )
         return Made(answer["LaunchTemplate"]["LaunchTemplateId"], {"image_id": image_id})
+
+
+def described_as(revision: int) -> str:
+    """The description of a version, by which it is found again."""
+    return f"revision {revision}"
 
 
 def gpu_image() -> str:

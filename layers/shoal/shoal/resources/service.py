@@ -68,13 +68,35 @@ class Service:
             return waiting(f"its tasks are stopping, {left['runningCount']} still run")
         return GONE
 
+    def adjust(self, context: Context) -> None:
+        """A rolling deployment where the task definition is another one; the count only rises by it."""
+        name, cluster, least = self.name(context), Cluster().name(context), least_workers(context.spec)
+        service = describe_service(cluster, name)
+        short = service is None or service["desiredCount"] < least
+        with domain_errors(f"update service {name}"):
+            client("ecs").update_service(
+                cluster=cluster,
+                service=name,
+                taskDefinition=context.arn("task_definition"),
+                **_deployment(context.spec),
+                **({"desiredCount": least} if short else {}),
+            )
+
+    def halt(self, scope: Scope) -> int:
+        """No task is started any more, those that work finish their video; answers the tasks left."""
+        name, cluster = self.name(scope), Cluster().name(scope)
+        with domain_errors(f"send service {name} to nothing"):
+            client("ecs").update_service(cluster=cluster, service=name, desiredCount=0)
+        service = describe_service(cluster, name) or {}
+        return int(service.get("runningCount", 0)) + int(service.get("pendingCount", 0))
+
     def _create(self, context: Context) -> Made:
         answer = client("ecs").create_service(
             cluster=context.arn("cluster"),
             serviceName=self.name(context),
             taskDefinition=context.arn("task_definition"),
             clientToken=_token(context),
-            desiredCount=1 if context.spec.has_endpoint else 0,
+            desiredCount=least_workers(context.spec),
             schedulingStrategy="REPLICA",
             availabilityZoneRebalancing="DISABLED",  # it would stop a worker in the middle of a video
             enableECSManagedTags=True,
@@ -85,6 +107,11 @@ class Service:
             **_endpoint(context),
         )
         return Made(answer["service"]["serviceArn"])
+
+
+def least_workers(spec: DeploymentSpec) -> int:
+    """The count without any video: an endpoint always has a worker."""
+    return 1 if spec.has_endpoint else 0
 
 
 def describe_service(cluster: str, name: str) -> dict[str, Any] | None:

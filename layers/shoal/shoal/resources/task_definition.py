@@ -1,4 +1,7 @@
-"""The task definition of the worker (ECS). Registering is not idempotent: an earlier attempt's is adopted."""
+"""The task definition of the worker (ECS). Registering is not idempotent: an earlier attempt's is adopted.
+
+Each revision of a deployment has its own, until the deployment goes: a rollback uses it as it was.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from shoal.aws import client, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.resources.kind import (
     GONE,
+    REVISION_TAG,
     Answer,
     Context,
     Entry,
@@ -23,6 +27,8 @@ from shoal.resources.worker_container import container
 from shoal.settings import settings
 
 _DELETE_A_CALL = 10
+_NOT_OF_THE_TASK = ("comment", "notify", "fleet_size", "instance_type", "root_volume_gib")
+"""What of a specification no worker is told."""
 _ABSENT = frozenset({"ClientException", "InvalidParameterException"})
 """What DeregisterTaskDefinition answers for one that is gone; the list afterwards has the last word."""
 
@@ -40,7 +46,14 @@ class TaskDefinition:
     def name(self, scope: Scope) -> str:
         return scope.name(scope.spec.task_family or "")
 
+    def basis(self, spec: DeploymentSpec) -> object:
+        return spec.model_dump(exclude=set(_NOT_OF_THE_TASK))
+
     def make(self, context: Context) -> Made:
+        before = context.made.get(self.kind)
+        if before and before.revision != context.revision and not self._registered(context, context.revision):
+            with domain_errors(f"register a task definition of {self.name(context)}"):
+                return self._create(context)
         return make_or_adopt(self, context, lambda: self._create(context))
 
     def observe(self, scope: Scope) -> Found | None:
@@ -56,6 +69,22 @@ class TaskDefinition:
         _delete(inactive or [entry.arn])
         left = _listed(entry.name, "ACTIVE") + _listed(entry.name, "INACTIVE")
         return waiting(f"{len(left)} revisions are still registered") if left else GONE
+
+    def retire(self, entry: Entry, scope: Scope) -> Answer:
+        """Deregistered and deleted; where its answer was lost, it is found by the revision in its tags."""
+        arns = [entry.arn] if entry.arn else self._registered(scope, entry.revision)
+        for arn in arns:
+            with domain_errors(f"deregister {arn}", absent=_ABSENT):
+                client("ecs").deregister_task_definition(taskDefinition=arn)
+        _delete(arns)
+        left = {*_listed(entry.name, "ACTIVE"), *_listed(entry.name, "INACTIVE")} & set(arns)
+        return waiting(f"{len(left)} revisions are still registered") if left else GONE
+
+    def _registered(self, scope: Scope, revision: int) -> list[str]:
+        """The newest ACTIVE one, if this revision of ours made it."""
+        found = self.observe(scope)
+        mine = found and scope.owns(found.tags) and found.tags.get(REVISION_TAG) == str(revision)
+        return [found.arn] if found and mine else []
 
     def _create(self, context: Context) -> Made:
         answer = client("ecs").register_task_definition(
@@ -95,12 +124,13 @@ def _listed(family: str, status: str) -> list[str]:
     """ARNs of the family's revisions, newest first."""
     with domain_errors(f"list the task definitions of {family}"):
         pages = client("ecs").get_paginator("list_task_definitions")
-        return [
+        found = [
             arn
             for page in pages.paginate(familyPrefix=family, status=status, sort="DESC")
             for arn in page["taskDefinitionArns"]
             if arn.rsplit("/", 1)[-1].rsplit(":", 1)[0] == family
         ]
+    return sorted(found, key=lambda arn: int(arn.rsplit(":", 1)[-1]), reverse=True)
 
 
 def _described(arn: str) -> Found:

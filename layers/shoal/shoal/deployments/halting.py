@@ -1,0 +1,35 @@
+"""A fleet that goes to nothing and stays there: what the reconciler does for a stopped deployment."""
+
+from __future__ import annotations
+
+from shoal.contracts.status import DeploymentStatus
+from shoal.deployments import store
+from shoal.deployments.model import Deployment
+from shoal.deployments.steps import scope_of
+from shoal.resources import ADJUSTED
+
+
+def halt(deployment: Deployment) -> list[str]:
+    """One pass: tell the service, and once no task is left the instances, to go; answers what is still there.
+
+    A wake-up that was under way when the deployment was stopped is taken back by the next pass.
+    """
+    scope = scope_of(deployment)
+    tasks = ADJUSTED["service"].halt(scope)
+    if tasks:
+        return [f"{tasks} workers finish their videos"]
+    groups = ADJUSTED["auto_scaling_group"]
+    left = groups.halt(scope) if groups.applies(deployment.spec) else 0
+    return [f"{left} instances are terminating"] if left else []
+
+
+def advance(deployment: Deployment) -> None:
+    """One pass of the reconciler over a deployment that is STOPPING or STOPPED.
+
+    Raises:
+        StaleWriter: it was started or deleted meanwhile.
+    """
+    current = store.owned(deployment.name, deployment.generation)
+    left = halt(current)
+    if not left:
+        store.transition(current.name, current.generation, DeploymentStatus.STOPPED, "fleet_reconciler")
