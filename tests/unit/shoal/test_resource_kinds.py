@@ -27,13 +27,7 @@ IN_THE_CLUSTER = [
 ]
 BY_HOST = {"host_claim", "host_rule"}
 
-INSTANCES = [
-    "cluster",
-    "launch_template",
-    "launch_template_version",
-    "auto_scaling_group",
-    "capacity_provider",
-]
+INSTANCES = ["cluster", *IN_THE_CLUSTER[5:9]]
 NEEDS = {
     "listener": ["listener_port", "target_group"],
     "host_rule": ["host_claim", "target_group"],

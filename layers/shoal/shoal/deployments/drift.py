@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from shoal.aws import client, domain_errors
 from shoal.contracts.report import Finding, Problem
 from shoal.contracts.status import LedgerState
+from shoal.deployments import ledger
 from shoal.deployments.model import Deployment
 from shoal.deployments.steps import scope_of
 from shoal.resources import BY_KIND
@@ -23,7 +24,8 @@ def find(deployment: Deployment, entries: list[Entry]) -> list[Finding]:
     Raises:
         Denied, Retryable: as AWS answered.
     """
-    made = {entry.kind: entry for entry in entries if entry.state is LedgerState.CREATED}
+    created = [entry for entry in entries if entry.state is LedgerState.CREATED]
+    made = ledger.selected(created, deployment.uses)
     scope = scope_of(deployment)
     return [finding for entry in made.values() for finding in _of_entry(entry, made, scope)]
 

@@ -15,6 +15,7 @@ from shoal.resources.launch_template import (
     ABSENT,
     FIRST_VERSION,
     NAME_LIMIT,
+    LaunchTemplate,
     described_as,
     gpu_image,
     launch_data,
@@ -46,9 +47,9 @@ class LaunchTemplateVersion:
         known = _versions(self.name(context), context.revision)
         return _made(known[-1]) if known else self._create(context)
 
-    def observe(self, scope: Scope) -> Found | None:  # noqa: ARG002
-        """A version is no resource of its own: where the template is gone, so is it."""
-        return None
+    def observe(self, scope: Scope) -> Found | None:
+        """Its template: a version is no resource of its own, and has no tags."""
+        return LaunchTemplate().observe(scope)
 
     def unmake(self, entry: Entry, scope: Scope) -> Answer:  # noqa: ARG002
         """DeleteLaunchTemplate, which comes next, deletes every version."""
