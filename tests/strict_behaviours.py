@@ -152,6 +152,22 @@ def an_instance_has_what_its_agent_says(a: Account) -> None:
     assert found["capacityProviderName"] == "reef"
 
 
+@shows("instances_count_their_tasks")
+def an_instance_counts_the_tasks_that_a_service_put_there(a: Account) -> None:
+    from moto.backends import get_backend
+
+    an_instance_has_what_its_agent_says(a)
+    a.definition()
+    (arn,) = a.ecs.list_container_instances(cluster="fish")["containerInstanceArns"]
+    a.ecs.start_task(cluster="fish", taskDefinition="fish", containerInstances=[arn])
+    backend: Any = get_backend("ecs")["123456789012"]["us-west-2"]
+    (task,) = backend.tasks["fish"].values()
+    task.last_status = "PROVISIONING"  # as the service scheduler places it
+    found = a.ecs.describe_container_instances(cluster="fish", containerInstances=[arn])
+    (instance,) = found["containerInstances"]
+    assert (instance["runningTasksCount"], instance["pendingTasksCount"]) == (0, 1)
+
+
 @shows("revisions_are_never_reused", "last_revision_is_remembered")
 def a_revision_is_never_used_again(a: Account) -> None:
     first = a.definition()

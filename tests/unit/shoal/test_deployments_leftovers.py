@@ -47,7 +47,8 @@ def test_a_refusal_is_left_with_its_reason_its_cost_and_what_to_do(monkeypatch: 
     # Then
     found = store.get("benthic")
     left = {one.kind: one for one in found.leftovers}
-    assert {"auto_scaling_group", "launch_template", "cluster", "instance"} == set(left)
+    kept = {"auto_scaling_group", "launch_template", "launch_template_version", "cluster", "instance"}
+    assert kept == set(left)
     assert "AccessDenied" in left["auto_scaling_group"].reason
     assert left["auto_scaling_group"].advice.startswith(
         "grant what the reason names, then shoal delete benthic"
