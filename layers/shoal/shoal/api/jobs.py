@@ -40,7 +40,7 @@ def uploaded(event: object) -> dict[str, str]:
         Denied, Retryable: Lambda gives the event again.
     """
     deployment, outcome = jobs.uploads.take(event)
-    if deployment and deployment.status is DeploymentStatus.READY and deployment.queue_url:
+    if deployment and deployment.status.is_live() and deployment.queue_url:
         _wake(deployment)
     return {"outcome": outcome}
 
