@@ -176,8 +176,9 @@ def test_only_packages_of_the_requirements_are_imported() -> None:
         for name in imported(path.read_text())
     }
     outside = used - set(sys.stdlib_module_names) - {"shoal", "shoal_worker"}
-    # Then (OpenVINO is an extra: imported where it was asked for or is found)
-    assert {"onnxruntime", "openvino"} <= outside
-    outside -= {"openvino"}
+    # Then (OpenVINO and pyarrow are extras: imported where they were asked for or are found)
+    extras = {"openvino", "pyarrow"}
+    assert {"onnxruntime", *extras} <= outside
+    outside -= extras
     for module in outside:
         assert {name.lower().replace("_", "-") for name in homes[module]} & pinned, module
