@@ -32,8 +32,10 @@ _SHOWN = 20
 def parts() -> list[Part]:
     return [
         singles("deploy"),
-        singles("rollback"),
+        singles("rollback", after="rollback", share=0.25),
         singles("delete"),
+        singles("deploy-host", share=0.25),
+        singles("delete-host", share=0.1),
         doubles_in_rollback(),
         doubles("delete", 2000 if FULL else 200),
         races(),

@@ -13,7 +13,7 @@ from campaign.bugs import BUGS, WITHOUT_FAULTS, Bug
 from campaign.crowd import run as run_crowd
 from campaign.life import EXAMPLES, STEPS
 from campaign.life import run as run_life
-from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, single
+from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, single, some
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
 from faults.explore import Level
@@ -41,9 +41,10 @@ class Part:
     run: Callable[[World], list[Verdict]]
 
 
-def singles(name: str) -> Part:
-    """Every call and every function of a scenario, every kind."""
-    return Part(f"single faults, {name}", lambda world: _explored(world, name, lambda _: (Level(single),)))
+def singles(name: str, after: str = "", share: float = 1.0) -> Part:
+    """Every call and every function of a scenario, every kind; or a share of them, from a function on."""
+    level = Level(single if share == 1.0 or FULL else some(single, share), after)
+    return Part(f"single faults, {name}", lambda world: _explored(world, name, lambda _: (level,)))
 
 
 def doubles_in_rollback() -> Part:

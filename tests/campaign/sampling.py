@@ -41,6 +41,15 @@ def one_of(many: tuple[str, ...], share: float) -> Choose:
     return choose
 
 
+def some(choose: Choose, share: float) -> Choose:
+    """A share of what ``choose`` names, by lot."""
+
+    def fewer(name: str, number: int, before: tuple[Fault, ...]) -> list[str]:
+        return [kind for kind in choose(name, number, before) if lot(f"{name}#{number}:{kind}") < share]
+
+    return fewer
+
+
 def first_failures(share: float) -> Choose:
     """Lasting faults at the first call of each operation: the beginning of a rollback."""
     chosen = one_of(FIRST, share)

@@ -28,8 +28,14 @@ VIEWS = ("stale", "slow")
 ONCE, CALL, LASTING = "", "*", "**"
 """One attempt of the SDK; every attempt for this call; every such call until the fault is lifted."""
 
+# no SDK repeats a denied call: for one call "denied" is already every attempt
 AWS_KINDS = (
-    *(kind + mark for kind in (*REFUSALS, *AFTER) for mark in (ONCE, CALL, LASTING)),
+    *(
+        kind + mark
+        for kind in (*REFUSALS, *AFTER)
+        for mark in (ONCE, CALL, LASTING)
+        if kind + mark != "denied*"
+    ),
     *(kind + mark for kind in CRASHES for mark in (ONCE, LASTING)),
     *VIEWS,
 )
