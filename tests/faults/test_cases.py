@@ -40,6 +40,7 @@ def verdict(warm: World, golden: dict[str, str], text: str) -> Verdict:
         ("deploy:ecs.CreateService#1:lost**", "READY"),
         ("deploy:elbv2.CreateListener#1:lost*", "READY"),
         ("deploy:ecs.RegisterTaskDefinition#1:crash-after", "READY"),
+        ("deploy:ecs.RegisterTaskDefinition#1:lost", "READY"),
         ("deploy:autoscaling.CreateAutoScalingGroup#1:denied**", "FAILED"),
         ("deploy:stepfunctions.StartExecution#1:lost*", "READY"),
         ("deploy:sesv2.SendEmail#1:denied**", "READY"),

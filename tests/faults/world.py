@@ -113,6 +113,7 @@ def world() -> Iterator[World]:
             settings.cache_clear()
             for service in SERVICES:
                 client(service)
+            client("ecs", attempts=1)
             _environment(patched, _furnish())
             settings.cache_clear()
             built = World(injector, clock, made, Fleet())

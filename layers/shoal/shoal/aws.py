@@ -31,12 +31,16 @@ _LIMITS = frozenset(
 
 
 @functools.cache
-def client(service: str) -> Any:
-    """A boto3 client, made on first use: an eager one costs 20 to 100 ms of cold start each."""
+def client(service: str, attempts: int = 3) -> Any:
+    """A boto3 client, made on first use: an eager one costs 20 to 100 ms of cold start each.
+
+    ``attempts=1`` is for a call that is not idempotent: the SDK would repeat one whose answer was lost. The
+    step is repeated instead, and looks first for what the lost call left.
+    """
     import boto3
     from botocore.config import Config
 
-    retries = {"mode": "standard", "total_max_attempts": 3}
+    retries = {"mode": "standard", "total_max_attempts": attempts}
     return boto3.client(service, config=Config(connect_timeout=3, read_timeout=20, retries=retries))
 
 

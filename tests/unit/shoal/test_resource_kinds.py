@@ -6,9 +6,12 @@ from collections.abc import Iterator
 
 import deployment_flow as flow
 import pytest
+from faults.injector import Injector, injecting
+from faults.plans import Fault
+from shoal.aws import client
 from shoal.contracts.status import Absence, LedgerState
 from shoal.deployments import store
-from shoal.errors import Conflict
+from shoal.errors import Conflict, Retryable
 from shoal.resources import BY_KIND, KINDS
 from shoal.resources.kind import Answer, Context, Entry, ResourceKind
 from shoal_local import strict
@@ -130,3 +133,20 @@ def test_what_another_revision_left_is_not_adopted(kind: str) -> None:
     # When / Then
     with pytest.raises(Conflict, match="left of revision 1"):
         BY_KIND[kind].make(later)
+
+
+def test_a_lost_answer_registers_one_task_definition(account: dict[str, str]) -> None:
+    """RegisterTaskDefinition is not idempotent: an SDK that repeats it leaves a revision that nobody uses."""
+    # Given
+    spec = flow.spec_of()
+    payload = flow.begin(spec)
+    with injecting(Injector()) as injector:
+        injector.begin([Fault("ecs.RegisterTaskDefinition", 1, "lost*")])
+        # When
+        with pytest.raises(Retryable):
+            flow.make(spec, payload)
+        injector.end()
+    flow.make(spec, payload)
+    # Then
+    listed = client("ecs").list_task_definitions()["taskDefinitionArns"]
+    assert [arn.rsplit(":", 1)[-1] for arn in listed] == ["1"]

@@ -87,7 +87,7 @@ class TaskDefinition:
         return [found.arn] if found and mine else []
 
     def _create(self, context: Context) -> Made:
-        answer = client("ecs").register_task_definition(
+        answer = client("ecs", attempts=1).register_task_definition(
             family=self.name(context),
             containerDefinitions=[container(context)],
             taskRoleArn=settings().need("task_role_arn"),
