@@ -83,6 +83,27 @@ def test_clean_removes_the_source_after_the_result_is_stored(
     assert not room.exists("videos-bucket", VIDEO)
 
 
+def test_clean_is_tried_again_when_s3_refuses(room: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.send(BODY | {"clean": "True"})
+    with monkeypatch.context() as patched:
+        patched.setattr(room.consumer.work.storage, "remove", _refuses)
+        room.consumer.step()
+    assert (room.record("j1")["status"], room.messages()) == ("SUCCEEDED", (0, 1))
+    # When the message comes back
+    for delivery in _in_flight(room):
+        room.consumer.queue.extend(delivery, 0)
+    room.consumer.step()
+    # Then
+    assert not room.exists("videos-bucket", VIDEO)
+    assert (len(room.tracker.seen), room.messages()) == (1, (0, 0))
+
+
+def _refuses(bucket: str, key: str) -> None:
+    raise Transient("S3 is slow")
+
+
 def test_clean_keeps_the_source_of_a_video_that_failed(room: Any) -> None:
     room.put_video(VIDEO)
     room.send(BODY | {"clean": "True"})

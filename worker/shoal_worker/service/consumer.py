@@ -167,7 +167,10 @@ class Consumer:
             try:
                 self.work.remove_source(job)
             except Transient as error:
-                logger().warning("the source stays: %s", error.reason, extra={"job": job.job_id})
+                # the next delivery finds the job finished, and tries again
+                logger().warning("the source stays for now: %s", error.reason, extra={"job": job.job_id})
+                self._give_back(delivery, backoff(delivery.receives))
+                return
         self.queue.delete(delivery)
 
     def _fail(self, delivery: Delivery, job: VideoJob, lease: Lease, error: JobRejected) -> None:
