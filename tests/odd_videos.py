@@ -96,6 +96,12 @@ def no_frames(path: Path) -> Path:
     return whole
 
 
+def unknown_codec(path: Path) -> Path:
+    whole = write_video(path.with_suffix(".mkv"), FRAMES, draw)
+    whole.write_bytes(whole.read_bytes().replace(b"V_MPEG4/ISO/ASP", b"V_NOBODY/KNOWS."))
+    return whole
+
+
 def playlist(path: Path) -> Path:
     text = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n"
     path.with_suffix(".mp4").write_text(text)

@@ -101,6 +101,9 @@ class VideoReader:
             self._container.close()
             raise VideoError(f"{path.name} has no video stream: send a file with a picture track")
         self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise VideoError(f"no decoder here reads {path.name}: convert it with ffmpeg to H.264 or HEVC")
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
         self._broken = self._read = self._shown = 0

@@ -44,6 +44,7 @@ def both(video: Path) -> tuple[list[Frame], VideoReader]:
         (odd_videos.without_index, "is the upload complete"),
         (odd_videos.audio_only, "has no video stream"),
         (odd_videos.no_frames, "is the upload complete|no frame of"),
+        (odd_videos.unknown_codec, "no decoder here reads dive.mkv"),
         (odd_videos.playlist, "is not a video that can be read"),
         (odd_videos.concatenation, "is not a video that can be read"),
         (odd_videos.session, "is not a video that can be read"),
