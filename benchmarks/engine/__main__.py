@@ -70,6 +70,7 @@ def main() -> None:
             print(f"load {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True)
             for arm in arms:
                 runs[arm].append(measure(arm, model, given.clip, clip))
+                print(f"{arm}: {runs[arm][-1]}", file=sys.stderr, flush=True)
     print(
         "| arm | fps | to the peer | processor ms a frame | to the peer | boxes |\n|---|---|---|---|---|---|"
     )
