@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shoal.deployments import steps
-from shoal.deployments.rollback import run_pass
+from shoal.deployments.rollback_pass import run_pass
 from shoal.telemetry import logger
 
 

@@ -19,7 +19,12 @@ _MAKES = {
     "ecs.CreateCapacityProvider": "capacity_provider",
     "ecs.CreateService": "service",
 }  # fmt: skip
-_UNFINISHED = frozenset({"ACCEPTED", "DEPLOYING", "ROLLING_BACK", "DELETING"})
+_UNFINISHED = frozenset(
+    {
+        "ACCEPTED", "DEPLOYING", "ROLLING_BACK", "DELETING", "UPDATING", "UPDATE_ROLLING_BACK", "STOPPING",
+        "STARTING",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,11 @@ class Stage:
             self.world.fleet.tick()
         self.world.settle()
         wrong = [] if self.golden == canonical() else [f"false {status}: {self._against_golden()}"]
+        if wrong and self.scenario.returns:
+            changed = snapshot.difference(
+                snapshot.starred(self.before), snapshot.starred(snapshot.take()), NAME
+            )
+            wrong = changed and [*wrong, *changed]
         if self.scenario.again:
             first = snapshot.take()
             self.scenario.again(self.world)

@@ -128,7 +128,7 @@ class _Inline:
 @contextmanager
 def synchronous(injector: Injector, clock: VirtualClock) -> Iterator[Machines]:
     """moto's interpreter without threads, without sleeps, calling our functions."""
-    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+    from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl, retrier_decl
     from moto.stepfunctions.parser.asl.component.program import program
     from moto.stepfunctions.parser.asl.component.state.exec import execute_state
     from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -153,6 +153,8 @@ def synchronous(injector: Injector, clock: VirtualClock) -> Iterator[Machines]:
         patched.setattr(lambda_eval_utils, "_invoke_lambda_function", invoke)
         patched.setattr(WaitFunction, "_wait_interval", lambda _, env, wait_seconds: clock.wait(wait_seconds))
         patched.setattr(retrier_decl, "time", SimpleNamespace(sleep=clock.wait))
+        # a plan must give the same run again: jitter is drawn as its whole interval
+        patched.setattr(jitter_strategy_decl, "random", SimpleNamespace(uniform=lambda low, high: high))
         patched.setattr(program, "threading", SimpleNamespace(Thread=_Inline))
         patched.setattr(execute_state, "Thread", _Inline)
         patched.setattr(execution_worker, "Thread", Deferred)

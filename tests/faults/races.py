@@ -86,10 +86,20 @@ def _other_body(scene: Scene) -> None:
     scene.deploy("second", comment="another")
 
 
-def _one_refused(scene: Scene) -> list[str]:
-    wrong = [] if sorted(scene.replies.values()) == [202, 409] else [f"answers {scene.replies}"]
+def _refused_or_updated(scene: Scene) -> list[str]:
+    """The other body is refused while the first one is deployed, and updates what is READY."""
+    answers = sorted(scene.replies.values())
+    wrong = [] if answers in ([202, 409], [202, 202]) else [f"answers {scene.replies}"]
     wrong += [] if status_of(FIRST) == "READY" else [f"it is {status_of(FIRST)}"]
-    return wrong + _ports(1) + _definitions(1) + _emptied(scene, FIRST)
+    revisions = 1 if answers == [202, 409] else 2
+    wrong += [] if _revision() == revisions else [f"revision {_revision()} after {scene.replies}"]
+    return wrong + _ports(1) + _emptied(scene, FIRST)
+
+
+def _revision() -> int:
+    from shoal.deployments import store
+
+    return store.get(FIRST).revision
 
 
 def _take_queue(scene: Scene) -> None:
@@ -162,7 +172,7 @@ def _failed(scene: Scene) -> list[str]:
 
 _ALL = (
     Race("same-post-twice", _nothing, _same_twice, _one_ready),
-    Race("other-body", _nothing, _other_body, _one_refused),
+    Race("other-body", _nothing, _other_body, _refused_or_updated),
     Race("delete-during-deploy", _accepted, _delete_it, _deleted),
     Race("deploy-during-delete", _ready, _delete_and_deploy, _as_answered),
     Race("two-for-a-port", _nothing, _two_names, _two_ports),
@@ -225,7 +235,7 @@ def _ports(count: int) -> list[str]:
     from shoal.settings import settings
 
     found = client("elbv2").describe_listeners(LoadBalancerArn=settings().load_balancer_arn)["Listeners"]
-    ports = [listener["Port"] for listener in found]
+    ports = [listener["Port"] for listener in found if listener["Protocol"] == "HTTP"]
     right = len(ports) == count + 1 and len(set(ports)) == len(ports)
     return [] if right else [f"listeners on {sorted(ports)} for {NEIGHBOUR} and {count} more"]
 

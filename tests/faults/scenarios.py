@@ -45,6 +45,26 @@ def _deployed_by_host(world: World) -> None:
     world.settle()
 
 
+def _update(world: World) -> None:
+    world.ask("POST", "/deploy", specification(NAME, args="--conf-thres=0.3", instance_type="g6.xlarge"))
+
+
+def _before_a_bad_update(world: World) -> None:
+    """The workers of the second revision never start."""
+    _deployed(world)
+    world.fleet.broken = f"dev-{NAME}:2"
+
+
+def _updated(world: World) -> None:
+    _deployed(world)
+    _update(world)
+    world.settle()
+
+
+def _revert(world: World) -> None:
+    world.ask("POST", f"/deploy/{NAME}/rollback")
+
+
 def _delete(world: World) -> None:
     world.ask("DELETE", f"/deploy/{NAME}")
 
@@ -66,6 +86,8 @@ class Scenario:
     empty: frozenset[str] = frozenset({"FAILED", "DELETED"})
     stays: bool = False
     """Whether what ``given`` made is somebody else's and must stay."""
+    returns: bool = False
+    """Whether READY may also be the state before: what could not be changed is as it was."""
     again: Callable[[World], None] | None = None
     """The same request once more: it must change nothing where the outcome is whole."""
 
@@ -76,6 +98,9 @@ _ALL = (
     Scenario("deploy-host", _nothing, _routed, frozenset({"READY"}), again=_routed),
     Scenario("delete-host", _deployed_by_host, _delete, undone=frozenset({"READY"})),
     Scenario("foreign", _foreign, _deploy, undone=frozenset({"FAILED"}), stays=True),
+    Scenario("update", _deployed, _update, frozenset({"READY"}), returns=True),
+    Scenario("update-rollback", _before_a_bad_update, _update, frozenset({"READY"}), returns=True),
+    Scenario("revert", _updated, _revert, frozenset({"READY"}), returns=True),
     Scenario("delete", _deployed, _delete, undone=frozenset({"READY"})),
 )
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

@@ -120,6 +120,14 @@ def canonical(snapshot: Snapshot) -> str:
     return _RANDOM.sub(number, "\n".join(sorted(lines, key=_starred)))
 
 
+def starred(snapshot: Snapshot) -> Snapshot:
+    """The same with every random id as ``*``: a service that went there and back has another rollout's id."""
+    return {
+        (key[0], key[1], _starred(key[2])): {name: _starred(value) for name, value in fields.items()}
+        for key, fields in snapshot.items()
+    }
+
+
 def digest(snapshot: Snapshot) -> str:
     return hashlib.sha256(canonical(snapshot).encode()).hexdigest()
 
@@ -202,9 +210,17 @@ def _described(item: Any) -> dict[str, str]:
     if type(item).__name__ == "Item":
         attributes = item.to_json()["Attributes"]
         return {name: _text(value) for name, value in attributes.items() if not _is_volatile(name)}
+    if type(item).__name__ == "LaunchTemplate":
+        return {"name": item.name, "default": str(item.default_version_number), "versions": _versions(item)}
     names = [name for name in vars(item) if not _is_volatile(name)] if hasattr(item, "__dict__") else []
     names = [name for name in names if name not in _APART]
     return {name: _text(getattr(item, name)) for name in names}
+
+
+def _versions(template: Any) -> str:
+    """The versions that were not deleted, with their data."""
+    kept = [one for one in template.versions if not getattr(one, "shoal_deleted", False)]
+    return _text([(one.number, one.data) for one in kept])
 
 
 @functools.cache

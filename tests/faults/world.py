@@ -45,7 +45,7 @@ class World:
         raw = event(method, path, body)
         raw["headers"] |= headers or {}
         try:
-            return reply(load_app("deploy_api").lambda_handler(raw, CONTEXT))
+            return reply(load_app(_function(method, path)).lambda_handler(raw, CONTEXT))
         except (FunctionDied, ExecutionDied):
             return Reply(502, {}, {"title": "the function died"})
 
@@ -77,6 +77,12 @@ class World:
             client("ecs").describe_clusters(clusters=["none"])
             client("ecs").describe_capacity_providers()
             client("autoscaling").describe_auto_scaling_groups()
+
+
+def _function(method: str, path: str) -> str:
+    """Which function API Gateway hands a request to."""
+    changes = method == "PUT" or path.rsplit("/", 1)[-1] in {"rollback", "stop", "start"}
+    return "change_api" if changes else "deploy_api"
 
 
 def specification(name: str = "benthic", **more: Any) -> dict[str, Any]:
