@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +46,16 @@ def _of(role: str, policy: str, document: dict[str, Any]) -> Iterator[Grant]:
         for action in _listed(statement["Action"]):
             if statement["Effect"] == "Allow":
                 yield Grant(role, policy, str(statement.get("Sid", "")), action)
+
+
+def idle_actions(report: Mapping[str, Any]) -> set[tuple[str, str, str]]:
+    """Role, statement and action of what a run did not use; other end-to-end tests use it."""
+    return {
+        (role, grant["statement"], grant["action"])
+        for role, entry in report.items()
+        for grant in entry["unused"]
+        if "action" in grant
+    }
 
 
 @contextmanager

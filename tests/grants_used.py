@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -31,10 +32,16 @@ def merged(reports: Iterable[Report]) -> dict[str, dict[str, Any]]:
     whole: dict[str, dict[str, Any]] = {}
     for report in reports:
         for role, entry in report.items():
-            seen = whole.setdefault(role, {"denied": [], "unused": entry["unused"]})
+            unused = [{key: _plain(value) for key, value in grant.items()} for grant in entry["unused"]]
+            seen = whole.setdefault(_plain(role), {"denied": [], "unused": unused})
             seen["denied"] += entry["denied"]
-            seen["unused"] = [grant for grant in seen["unused"] if grant in entry["unused"]]
+            seen["unused"] = [grant for grant in seen["unused"] if grant in unused]
     return whole
+
+
+def _plain(name: str) -> str:
+    """Without the tail that CloudFormation invents for each stack's role or bucket."""
+    return re.sub(r"-(?:[0-9A-Z]{12}|[0-9a-z]{12})(?=$|/)", "", name)
 
 
 def main(folder: Path) -> int:

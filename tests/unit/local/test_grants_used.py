@@ -12,6 +12,13 @@ import pytest
 READ, WRITE = {"statement": "Table", "action": "get"}, {"statement": "Table", "action": "put"}
 
 
+def bucket(tail: str = "") -> dict[str, str]:
+    return {
+        "statement": "Read",
+        "resource": f"arn:aws:s3:::shoal-prod-data{'-' + tail if tail else ''}/models/*",
+    }
+
+
 def entry(*unused: dict[str, str], denied: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"unused": list(unused), "denied": list(denied)}
 
@@ -23,8 +30,10 @@ def entry(*unused: dict[str, str], denied: tuple[str, ...] = ()) -> dict[str, An
         ([{"api": entry(READ, WRITE)}, {"api": entry(WRITE)}], [WRITE], []),
         ([{"api": entry(READ)}, {"api": entry(WRITE)}], [], []),
         ([{"api": entry()}, {"api": entry(READ, denied=("put",))}], [], ["put"]),
+        ([{"api-IRUE322O69P1": entry(READ)}, {"api-XS4X6PM5X2JM": entry()}], [], []),
+        ([{"api": entry(bucket("yh7r03b265hr"))}, {"api": entry(bucket("bckpskqpc3o3"))}], [bucket()], []),
     ],
-    ids=["one cloud", "used by the other", "each used by one", "denied in one"],
+    ids=["one cloud", "used by the other", "each used by one", "denied in one", "two stacks", "two buckets"],
 )
 def test_reports_of_several_clouds_are_one(
     reports: list[dict[str, Any]], unused: list[dict[str, str]], denied: list[str]
