@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from rest_world import load_app
-from shoal import table
+from shoal import deployments, table
 from shoal.contracts.status import Absence, DeploymentStatus
 from shoal.deployments import ledger, recording, recovery, status, steps, store, sweep, teardown
 from shoal.resources import BY_KIND, balancer, instances, log_group, ports, target_group, task_definition
@@ -195,20 +195,13 @@ def _retention_forgotten(patch: Patch) -> None:
 
 def _deploys_again(patch: Patch) -> None:
     """The same request once more begins another revision."""
-    real = store._same_or_conflict
-
-    def again(current: Any, spec: Any) -> Any:
-        if current.status is DeploymentStatus.READY:
-            return store._take(current, spec, "bug", ())
-        return real(current, spec)
-
-    patch.setattr(store, "_same_or_conflict", again)
+    patch.setattr(store, "_SAME", frozenset())
 
 
 def _empty_too_early(patch: Patch) -> None:
     """A pass that still waits for something says that nothing is left."""
-    original = teardown._summary
-    patch.setattr(teardown, "_summary", lambda answers: original(answers).model_copy(update={"empty": True}))
+    original = teardown.summary
+    patch.setattr(teardown, "summary", lambda answers: original(answers).model_copy(update={"empty": True}))
 
 
 def _tears_down_what_serves(patch: Patch) -> None:
@@ -238,8 +231,13 @@ def _calls_it_failed(patch: Patch) -> None:
 
 def _takes_another_body(patch: Patch) -> None:
     """A request for another specification is answered as if it were the same."""
-    real = store._same_or_conflict
-    patch.setattr(store, "_same_or_conflict", lambda current, spec: real(current, current.spec))
+    real = deployments.claim
+
+    def claim(spec: Any, *more: Any) -> Any:
+        current = store.find(spec.name)
+        return real(current.spec if current and current.status in store._SAME else spec, *more)
+
+    patch.setattr(deployments, "claim", claim)
 
 
 def _nobody_recovers(patch: Patch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from campaign.bugs import BUGS
+from campaign.bugs import BUGS, Bug
 from campaign.sampling import lot, one_of, single, some
 from campaign.table import BEGIN, END, Table, write
 from faults.cases import Verdict
@@ -63,3 +63,9 @@ def test_every_planted_bug_has_a_name_and_plans_that_can_be_read() -> None:
     assert len({bug.name for bug in BUGS}) == len(BUGS) >= 20
     for plan in (plan for bug in BUGS for plan in bug.plans if not plan.startswith("race:")):
         assert str(parse(plan)) == plan
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_every_bug_can_still_be_planted(bug: Bug, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A patch of a name that is gone would plant nothing."""
+    bug.plant(monkeypatch)
