@@ -22,8 +22,8 @@ class Pairs:
         """Only the pairs that are more alike than ``threshold``."""
         return self.keep(self.similarity > threshold)
 
-    def keep(self, chosen: Booleans) -> Pairs:
-        """The pairs that a mask (k,) chooses."""
+    def keep(self, chosen: Booleans | Integers) -> Pairs:
+        """The pairs that a mask (k,) or a list of indices chooses."""
         return Pairs(self.first[chosen], self.second[chosen], self.similarity[chosen])
 
     def scaled(self, scores: Floats) -> Pairs:
@@ -37,18 +37,17 @@ def overlapping(first: Floats, second: Floats) -> Pairs:
 
     The test for overlap is on booleans; areas are computed for the few pairs that pass.
     """
-    apart = (first[:, None, 0] >= second[None, :, 2]) | (second[None, :, 0] >= first[:, None, 2])
-    apart |= (first[:, None, 1] >= second[None, :, 3]) | (second[None, :, 1] >= first[:, None, 3])
-    rows, columns = np.nonzero(~apart)
-    return Pairs(rows, columns, intersection_over_union(first[rows], second[columns]))
+    one, other = np.ascontiguousarray(first.T), np.ascontiguousarray(second.T)
+    rows, columns = _near(one, other)
+    areas = _area(one).take(rows) + _area(other).take(columns)
+    shared = _shared(one.take(rows, axis=1), other.take(columns, axis=1))
+    pairs = Pairs(rows, columns, _ratio(shared, areas))
+    return pairs if shared.all() else pairs.keep(shared > 0)
 
 
 def intersection_over_union(one: Floats, other: Floats) -> Floats:
     """Of each box (k, 4) with its counterpart (k, 4)."""
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
-    sides = np.maximum(sides, 0)
-    shared = sides[:, 0] * sides[:, 1]
-    return np.asarray(shared / np.maximum(_area(one) + _area(other) - shared, 1e-9))
+    return _ratio(_shared(one.T, other.T), _area(one.T) + _area(other.T))
 
 
 def assign(pairs: Pairs) -> Pairs:
@@ -71,15 +70,44 @@ def assign(pairs: Pairs) -> Pairs:
 
 
 def _assigned(pairs: Pairs) -> Pairs:
-    rows, row_of = np.unique(pairs.first, return_inverse=True)
-    columns, column_of = np.unique(pairs.second, return_inverse=True)
+    (rows, row_of), (columns, column_of) = _ranked(pairs.first), _ranked(pairs.second)
     gain = np.zeros((len(rows), len(columns)))
     gain[row_of, column_of] = pairs.similarity
     first, second = linear_sum_assignment(gain, maximize=True)
-    real = gain[first, second] > 0
-    first, second = first[real], second[real]
-    return Pairs(rows[first], columns[second], gain[first, second])
+    found = gain[first, second]
+    return Pairs(rows[first], columns[second], found).keep(found > 0)
 
 
-def _area(boxes: Floats) -> Floats:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+def _ranked(indices: Integers) -> tuple[Integers, Integers]:
+    """The different values in order and every index's place among them: ``np.unique`` without its sort."""
+    there = np.bincount(indices) > 0
+    return there.nonzero()[0], (there.cumsum() - 1)[indices]
+
+
+def _near(one: Floats, other: Floats) -> tuple[Integers, Integers]:
+    """The pairs of sides (4, a) and (4, b) that overlap, and perhaps some that only touch.
+
+    In half the width, which keeps the order of any two sides but may make them equal.
+    """
+    one, other = one.astype(np.float32)[:, :, None], other.astype(np.float32)
+    near = one[0] <= other[2]
+    for low, high in ((one[1], other[3]), (other[0], one[2]), (other[1], one[3])):
+        near &= low <= high
+    rows, columns = np.divmod(near.ravel().nonzero()[0], max(1, near.shape[1]))
+    return rows, columns
+
+
+def _shared(one: Floats, other: Floats) -> Floats:
+    """The area (k,) that sides (4, k) have in common with their counterparts (4, k)."""
+    sides = np.minimum(one[2:], other[2:])
+    sides -= np.maximum(one[:2], other[:2])
+    np.maximum(sides, 0, out=sides)
+    return np.asarray(sides[0] * sides[1])
+
+
+def _ratio(shared: Floats, areas: Floats) -> Floats:
+    return np.asarray(shared / np.maximum(areas - shared, 1e-9))
+
+
+def _area(sides: Floats) -> Floats:
+    return np.asarray((sides[2] - sides[0]) * (sides[3] - sides[1]))

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoal_worker import kalman
-from shoal_worker.association import assign, overlapping
+from shoal_worker.association import Pairs, assign, overlapping
 from shoal_worker.frames import Booleans, Detections, Floats, Integers, Tracked
 
 LOW_SCORE_IOU = 0.5
 TENTATIVE_SIMILARITY = 0.3
+
+SERIAL, ID, HITS, LAST = range(4)
+"""The rows of a tracker's table of tracks; ``LAST`` is the frame that a track was seen in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,8 @@ class Tracker:
         self._patience = max(1, round(parameters.lost_seconds * fps))
         self._frame = 0
         self._next_serial, self._next_id = 1, 1
-        self._state: Floats = np.zeros((5, 0, 4))
-        self._serials: Integers = np.zeros(0, np.int64)
-        self._ids: Integers = np.zeros(0, np.int64)
-        self._hits: Integers = np.zeros(0, np.int64)
-        self._last: Integers = np.zeros(0, np.int64)
+        self._state = kalman.start(np.zeros((0, 4)))
+        self._tracks: Integers = np.zeros((4, 0), np.int64)
 
     def update(self, found: Detections, motion: Floats | None = None) -> Tracked:
         """Take the next frame's detections; ``motion`` (2, 3) is the camera's from the last frame to this.
@@ -68,84 +68,89 @@ class Tracker:
         Answers those detections that belong to a track, tentative ones (id 0) among them.
         """
         self._frame += 1
-        lost = self._last < self._frame - 1
+        lost = self._tracks[LAST] < self._frame - 1
         kalman.predict(self._state, lost)
         if motion is not None:
             kalman.warp(self._state, motion)
         owner = self._associate(found, lost)
         self._correct(found, owner)
-        self._confirm()
         self._begin(found, owner)
+        self._confirm()
         answer = self._answer(found, owner)
         self._forget()
         return answer
 
     def _associate(self, found: Detections, lost: Booleans) -> Integers:
-        """For every detection the row of its track, or -1."""
+        """For every detection the row of its track, or -1. All boxes are compared once, and every stage
+        chooses among the pairs."""
         owner = np.full(len(found), -1, np.int64)
-        free = np.ones(len(self._ids), np.bool_)
+        if not len(lost) or not len(found):
+            return owner
+        fuse, similarity = self.parameters.fuse_score, self.parameters.match_similarity
+        pairs = overlapping(kalman.to_corners(self._state), found.boxes)
+        fused = pairs.scaled(found.scores) if fuse else pairs
         high = found.scores >= self.parameters.track_high
         low = (found.scores >= self.parameters.track_low) & ~high
-        confirmed = self._ids > 0
-        fuse, similarity = self.parameters.fuse_score, self.parameters.match_similarity
-        self._match(found, owner, free, confirmed, high, similarity, fuse=fuse)
-        self._match(found, owner, free, confirmed & ~lost, low, LOW_SCORE_IOU, fuse=False)
-        self._match(
-            found, owner, free, ~confirmed, high, TENTATIVE_SIMILARITY if fuse else similarity, fuse=fuse
-        )
+        tentative = self._tracks[ID] == 0
+        confirmed = ~tentative
+        _match(fused, confirmed, high, similarity, owner)
+        _match(pairs, confirmed & ~lost, low, LOW_SCORE_IOU, owner)
+        _match(fused, tentative, high, TENTATIVE_SIMILARITY if fuse else similarity, owner)
         return owner
 
-    def _match(
-        self, found: Detections, owner: Integers, free: Booleans, tracks: Booleans, wanted: Booleans,
-        threshold: float, *, fuse: bool,
-    ) -> None:  # fmt: skip
-        rows, columns = np.flatnonzero(tracks & free), np.flatnonzero(wanted & (owner < 0))
-        if not len(rows) or not len(columns):
-            return
-        pairs = overlapping(kalman.to_corners(self._state[:, rows]), found.boxes[columns])
-        if fuse:
-            pairs = pairs.scaled(found.scores[columns])
-        matched = assign(pairs.above(threshold))
-        owner[columns[matched.second]] = rows[matched.first]
-        free[rows[matched.first]] = False
-
     def _correct(self, found: Detections, owner: Integers) -> None:
-        columns = np.flatnonzero(owner >= 0)
+        columns = (owner >= 0).nonzero()[0]
         rows = owner[columns]
-        kalman.correct(self._state, rows, found.boxes[columns])
-        self._hits[rows] += 1
-        self._last[rows] = self._frame
-
-    def _confirm(self) -> None:
-        ready = np.flatnonzero((self._ids == 0) & (self._hits >= self.parameters.minimum_hits))
-        self._ids[ready] = np.arange(self._next_id, self._next_id + len(ready))
-        self._next_id += len(ready)
+        kalman.correct(self._state, rows, found.boxes.take(columns, axis=0))
+        self._tracks[HITS, rows] += 1
+        self._tracks[LAST, rows] = self._frame
 
     def _begin(self, found: Detections, owner: Integers) -> None:
         wanted = (owner < 0) & (found.scores >= max(self.parameters.new_track, self.parameters.track_high))
-        columns = np.flatnonzero(wanted)
-        count, old = len(columns), len(self._ids)
+        columns = wanted.nonzero()[0]
+        count, old = len(columns), self._tracks.shape[1]
         if not count:
             return
         owner[columns] = np.arange(old, old + count)
-        self._state = np.concatenate([self._state, kalman.start(found.boxes[columns])], axis=1)
-        serials = np.arange(self._next_serial, self._next_serial + count)
-        self._serials = np.concatenate([self._serials, serials])
+        tracks = np.zeros((4, count), np.int64)
+        tracks[SERIAL] = np.arange(self._next_serial, self._next_serial + count)
+        tracks[HITS], tracks[LAST] = 1, self._frame
         self._next_serial += count
-        self._ids = np.concatenate([self._ids, np.zeros(count, np.int64)])
-        self._hits = np.concatenate([self._hits, np.ones(count, np.int64)])
-        self._last = np.concatenate([self._last, np.full(count, self._frame)])
-        self._confirm()
+        self._tracks = np.concatenate([self._tracks, tracks], axis=1)
+        started = kalman.start(found.boxes.take(columns, axis=0))
+        self._state = np.concatenate([self._state, started], axis=2)
+
+    def _confirm(self) -> None:
+        ready = (self._tracks[ID] == 0) & (self._tracks[HITS] >= self.parameters.minimum_hits)
+        rows = ready.nonzero()[0]
+        if len(rows):
+            self._tracks[ID, rows] = np.arange(self._next_id, self._next_id + len(rows))
+            self._next_id += len(rows)
 
     def _answer(self, found: Detections, owner: Integers) -> Tracked:
-        columns = np.flatnonzero(owner >= 0)
-        rows = owner[columns]
-        return Tracked(self._serials[rows], self._ids[rows], found.keep(columns), columns)
+        columns = (owner >= 0).nonzero()[0]
+        tracks = self._tracks.take(owner[columns], axis=1)
+        return Tracked(tracks[SERIAL], tracks[ID], found.keep(columns), columns)
 
     def _forget(self) -> None:
-        age = self._frame - self._last
-        keep = np.where(self._ids > 0, age <= self._patience, age == 0)
+        patience = np.where(self._tracks[ID] > 0, self._patience, 0)
+        keep = self._tracks[LAST] + patience >= self._frame
         if keep.all():
             return
-        self._state, self._serials, self._ids = self._state[:, keep], self._serials[keep], self._ids[keep]
-        self._hits, self._last = self._hits[keep], self._last[keep]
+        rows = keep.nonzero()[0]
+        self._state, self._tracks = self._state.take(rows, axis=2), self._tracks.take(rows, axis=1)
+
+
+def _match(pairs: Pairs, tracks: Booleans, wanted: Booleans, threshold: float, owner: Integers) -> None:
+    """Gives the wanted detections (m,) to the tracks (n,) they are paired with above the threshold; who is
+    matched leaves both masks."""
+    chosen = pairs.similarity > threshold
+    chosen &= tracks.take(pairs.first)
+    chosen &= wanted.take(pairs.second)
+    places = chosen.nonzero()[0]
+    if not len(places):
+        return
+    matched = assign(pairs.keep(places))
+    owner[matched.second] = matched.first
+    tracks[matched.first] = False
+    wanted[matched.second] = False

@@ -148,13 +148,13 @@ def test_a_lost_box_moves_on_and_keeps_its_size():
         kalman.predict(state, np.array([False]))
         box = np.array([[100.0 + 4 * n, 100.0, 140.0 + 6 * n, 140.0 + 2 * n]])
         kalman.correct(state, np.array([0]), box)
-    before = state[kalman.VALUE, 0].copy()
+    before = state[kalman.VALUE, :, 0].copy()
     # When it is lost for ten frames
     for _ in range(10):
         kalman.predict(state, np.array([True]))
     # Then it goes on with its speed of five pixels a frame, in its last size
     assert state[kalman.VALUE, 0, 0] == pytest.approx(before[0] + 50, abs=5)
-    assert state[kalman.VALUE, 0, 2:] == pytest.approx(before[2:])
+    assert state[kalman.VALUE, 2:, 0] == pytest.approx(before[2:])
 
 
 def _textbook(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -162,7 +162,7 @@ def _textbook(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     step = np.eye(8)
     step[:4, 4:] = np.eye(4)
     look = np.eye(4, 8)
-    centred = kalman.to_centred(boxes)
+    centred = kalman.to_centred(boxes).T
     size = np.tile(centred[0, 2:], 2)
     mean = np.append(centred[0], np.zeros(4))
     cover = np.diag(np.concatenate([2 * size / 20, 10 * size / 160]) ** 2)
@@ -188,10 +188,10 @@ def test_the_decoupled_filter_is_the_textbook_s():
         kalman.correct(state, np.array([0]), box[None])
     mean, cover = _textbook(boxes)
     # Then they agree in mean and covariance
-    assert np.concatenate([state[kalman.VALUE, 0], state[kalman.SPEED, 0]]) == pytest.approx(mean)
-    assert state[kalman.VALUE_VARIANCE, 0] == pytest.approx(np.diag(cover)[:4])
-    assert state[kalman.SPEED_VARIANCE, 0] == pytest.approx(np.diag(cover)[4:])
-    assert state[kalman.COVARIANCE, 0] == pytest.approx(np.diag(cover[:4, 4:]))
+    assert np.concatenate([state[kalman.VALUE, :, 0], state[kalman.SPEED, :, 0]]) == pytest.approx(mean)
+    assert state[kalman.VALUE_VARIANCE, :, 0] == pytest.approx(np.diag(cover)[:4])
+    assert state[kalman.SPEED_VARIANCE, :, 0] == pytest.approx(np.diag(cover)[4:])
+    assert state[kalman.COVARIANCE, :, 0] == pytest.approx(np.diag(cover[:4, 4:]))
 
 
 def _idf1(truth: np.ndarray, table: TrackTable, frames: int) -> float:
