@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from shoal.errors import AwsError, Denied, NoCapacity, Retryable
+from shoal.errors import AwsError, Denied, NoCapacity, RecentlyDeleted, Retryable
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthFailure", "403"})
 _RETRYABLE = frozenset(
@@ -16,10 +16,10 @@ _RETRYABLE = frozenset(
         "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout", "RequestLimitExceeded",
         "SlowDown", "Throttling", "ThrottlingException", "ThrottledException", "TooManyRequestsException",
         "ProvisionedThroughputExceededException", "TransactionConflictException", "UpdateInProgressException",
-        "ResourceContention", "ServiceLinkedRoleFailure", "AWS.SimpleQueueService.QueueDeletedRecently",
-        "QueueDeletedRecently", "500", "502", "503", "504",
+        "ResourceContention", "ServiceLinkedRoleFailure", "500", "502", "503", "504",
     }
 )  # fmt: skip
+_NAME_IS_KEPT = frozenset({"AWS.SimpleQueueService.QueueDeletedRecently", "QueueDeletedRecently"})
 _LIMITS = frozenset(
     {
         "LimitExceeded", "LimitExceededException", "TooManyListeners", "TooManyRules", "TooManyTargetGroups",
@@ -57,6 +57,7 @@ def domain_errors(doing: str, absent: frozenset[str] = frozenset()) -> Iterator[
     Raises:
         Denied: the role lacks the permission.
         NoCapacity: a limit of the account.
+        RecentlyDeleted: the name is not free yet.
         Retryable: a throttle, a 5xx, or no answer at all.
         AwsError: everything else, with AWS's code and words.
     """
@@ -73,6 +74,8 @@ def domain_errors(doing: str, absent: frozenset[str] = frozenset()) -> Iterator[
             raise Denied(message) from error
         if code in _LIMITS:
             raise NoCapacity(f"{message}; ask AWS for a higher quota, or delete a deployment") from error
+        if code in _NAME_IS_KEPT:
+            raise RecentlyDeleted(message) from error
         if code in _RETRYABLE:
             raise Retryable(message) from error
         raise AwsError(message) from error

@@ -55,6 +55,12 @@ class Retryable(ShoalError):
     code, status, title = "retryable", 503, "AWS did not answer; try again"
 
 
+class RecentlyDeleted(Retryable):
+    """SQS keeps a deleted queue's name for 60 seconds (SQS API, DeleteQueue)."""
+
+    code = "recently-deleted"
+
+
 class NoCapacity(ShoalError):
     """A limit or a quota of the account stands in the way."""
 

@@ -69,11 +69,21 @@ def test_every_task_has_a_limit_retries_and_a_catch(name: str, title: str) -> No
     assert state["TimeoutSeconds"] > LAMBDA_TIMEOUT_SECONDS
     assert LAMBDA_ERRORS | {"Retryable"} <= retried
     assert "States.ALL" not in retried
-    assert {(r["BackoffRate"], r["MaxDelaySeconds"], r["JitterStrategy"]) for r in state["Retry"]} == {
+    backing_off = [retrier for retrier in state["Retry"] if retrier["ErrorEquals"] != ["RecentlyDeleted"]]
+    assert {(r["BackoffRate"], r["MaxDelaySeconds"], r["JitterStrategy"]) for r in backing_off} == {
         (2.0, 60, "FULL")
     }
     assert state["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
     assert all(catcher["ResultPath"].startswith("$.") for catcher in state["Catch"])
+
+
+def test_a_queue_name_that_sqs_still_keeps_is_waited_for() -> None:
+    """SQS gives it free after 60 seconds: jitter could end the tries before."""
+    retriers = states("deploy")["Task and Cluster"]["Retry"]
+    (retrier,) = [one for one in retriers if "RecentlyDeleted" in one["ErrorEquals"]]
+    assert "JitterStrategy" not in retrier
+    assert retrier["BackoffRate"] == 1
+    assert retrier["IntervalSeconds"] * retrier["MaxAttempts"] > 60
 
 
 @pytest.mark.parametrize(("name", "title"), TASKS)

@@ -164,6 +164,7 @@ def test_a_step_that_fails_is_rolled_back_and_the_execution_fails(
     ("error", "tries"),
     [
         ("Retryable", 7),
+        ("RecentlyDeleted", 10),
         ("Lambda.TooManyRequestsException", 7),
         ("Sandbox.Timedout", 3),
         ("AwsError", 1),
