@@ -10,7 +10,8 @@ import importlib
 import logging
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import distributions, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -101,12 +102,12 @@ PEERS: dict[str, Maker] = {
 def quiet() -> None:
     """The peers say nothing while they run."""
     logging.disable(logging.WARNING)
-    loguru = importlib.import_module("loguru")
-    loguru.logger.remove()
+    if find_spec("loguru"):
+        importlib.import_module("loguru").logger.remove()
 
 
 def versions() -> str:
-    """What was measured against what."""
+    """What was measured against what; what is not installed is left out."""
     names = (
         "numpy",
         "scipy",
@@ -118,4 +119,5 @@ def versions() -> str:
         "torch",
         "trackeval",
     )
-    return ", ".join(f"{name} {version(name)}" for name in names)
+    installed = {distribution.name for distribution in distributions()}
+    return ", ".join(f"{name} {version(name)}" for name in names if name in installed)
