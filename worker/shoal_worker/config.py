@@ -169,6 +169,7 @@ _KEYS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "ecc": ("camera_motion", _yes_or_no),
     "gmc_method": ("camera_motion", _motion_method),
     "camera_motion": ("camera_motion", _yes_or_no),
+    "smooth_boxes": ("smooth_boxes", _yes_or_no),
 }
 _APPEARANCE = "this tracker follows boxes and needs no appearance model"
 _NOT_HERE = {

@@ -57,8 +57,8 @@ class Tracked:
     """The detections of one frame that belong to a track.
 
     ``serials`` (n,) number every candidate track; ``ids`` (n,) count from 1 and are 0 while the track is
-    tentative. ``detections`` holds the n boxes, scores and classes as they were detected; ``columns`` (n,)
-    says which of the frame's detections these are.
+    tentative. ``detections`` holds the n scores and classes as they were detected, and the boxes as the
+    tracker sees them; ``columns`` (n,) says which of the frame's detections these are.
     """
 
     serials: Integers

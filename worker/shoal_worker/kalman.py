@@ -13,7 +13,9 @@ import numpy as np
 from shoal_worker.frames import Booleans, Floats, Integers
 
 POSITION_NOISE = 1 / 20
-VELOCITY_NOISE = 1 / 160
+VELOCITY_NOISE = 1 / 320
+"""Of a frame at 30 frames per second; it grows with the time between two frames."""
+START_VELOCITY_NOISE = 1 / 16
 SMALLEST = 1e-6
 """Pixels; a box is never smaller."""
 
@@ -28,13 +30,13 @@ def start(boxes: Floats) -> Floats:
     state = np.zeros((5, *centred.shape))
     state[VALUE] = centred
     _by_size(state[VALUE_VARIANCE])[:] = (2 * POSITION_NOISE * size) ** 2
-    _by_size(state[SPEED_VARIANCE])[:] = (10 * VELOCITY_NOISE * size) ** 2
+    _by_size(state[SPEED_VARIANCE])[:] = (START_VELOCITY_NOISE * size) ** 2
     return state
 
 
-def predict(state: Floats, lost: Booleans) -> None:
-    """One frame forward, in place. A lost box keeps its size, since its speed of growth is no longer
-    trusted."""
+def predict(state: Floats, lost: Booleans, pace: float = 1.0) -> None:
+    """One frame forward, in place; ``pace`` is how long a frame is, in thirtieths of a second. A lost box
+    keeps its size, since its speed of growth is no longer trusted."""
     value, speed, value_variance, covariance, speed_variance = state
     np.copyto(speed[2:], 0.0, where=lost)
     size = np.maximum(value[2:], SMALLEST)
@@ -44,7 +46,7 @@ def predict(state: Floats, lost: Booleans) -> None:
     _by_size(growth)[:] += np.square(POSITION_NOISE * size)
     value_variance += growth
     covariance += speed_variance
-    _by_size(speed_variance)[:] += np.square(VELOCITY_NOISE * size)
+    _by_size(speed_variance)[:] += np.square(VELOCITY_NOISE * pace * size)
 
 
 def correct(state: Floats, rows: Integers, boxes: Floats) -> None:

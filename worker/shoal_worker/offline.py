@@ -7,6 +7,7 @@ before its birth; tracklets are linked along the camera's path; gaps are filled 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,34 +54,61 @@ def track_offline(
         The table; boxes that no detector saw have ``gaps`` > 0.
     """
     video = _Video(seen, camera, fps, size)
-    forward = _labels(seen, camera, parameters, fps)
-    backward = _labels(seen[::-1], reversed_camera(camera), parameters, fps, backward=True)
-    labels = fuse(video.frames, forward, backward)
+    forward = _associated(seen, camera, parameters, fps)
+    backward = _associated(seen[::-1], reversed_camera(camera), parameters, fps).reversed()
+    labels = fuse(video.frames, forward.labels, backward.labels)
+    video.place(_settled(video.found, forward, backward))
     labels = video.linked(labels, parameters.link_seconds)
     labels = _long_enough(labels, max(parameters.minimum_frames, video.span(parameters.minimum_seconds)))
     measured = any(motion is not None for motion in camera)
     return video.table(labels, parameters.fill_seconds * (1.0 if measured else UNMEASURED))
 
 
-def _labels(
-    seen: Sequence[Detections],
-    camera: Sequence[Floats | None],
-    parameters: TrackerParameters,
-    fps: float,
-    *,
-    backward: bool = False,
-) -> Integers:
-    """For every detection of the video, frame after frame in true order, its confirmed track or 0."""
+@dataclass(frozen=True, slots=True)
+class _Associated:
+    """Of every frame's detections the track's serial (n,) or 0 and the tracker's box (n, 4), and the serials
+    that were confirmed."""
+
+    serials: list[Integers]
+    boxes: list[Floats]
+    confirmed: Integers
+
+    def reversed(self) -> _Associated:
+        """The same in the other order of frames."""
+        return _Associated(self.serials[::-1], self.boxes[::-1], self.confirmed)
+
+    @property
+    def labels(self) -> Integers:
+        """For every detection of the video, frame after frame, its confirmed track or 0."""
+        flat = np.concatenate([*self.serials, np.zeros(0, np.int64)])
+        return np.where(np.isin(flat, self.confirmed), flat, 0)
+
+
+def _associated(
+    seen: Sequence[Detections], camera: Sequence[Floats | None], parameters: TrackerParameters, fps: float
+) -> _Associated:
     tracker = Tracker(parameters, fps)
-    serials, confirmed = [], [np.zeros(1, np.int64)]
+    serials, boxes, confirmed = [], [], [np.zeros(0, np.int64)]
     for found, motion in zip(seen, camera, strict=True):
         tracked = tracker.update(found, motion)
-        mine = np.zeros(len(found), np.int64)
-        mine[tracked.columns] = tracked.serials
+        mine, places = np.zeros(len(found), np.int64), found.boxes.copy()
+        mine[tracked.columns], places[tracked.columns] = tracked.serials, tracked.detections.boxes
         serials.append(mine)
+        boxes.append(places)
         confirmed.append(tracked.serials[tracked.ids > 0])
-    flat = np.concatenate([*serials[:: -1 if backward else 1], np.zeros(0, np.int64)])
-    return np.where(np.isin(flat, np.concatenate(confirmed)), flat, 0)
+    return _Associated(serials, boxes, np.concatenate(confirmed))
+
+
+def _settled(found: Detections, forward: _Associated, backward: _Associated) -> Floats:
+    """Every detection's box (n, 4): the mean of what the filter made of it in the two directions of time, so
+    that the lag of the one takes out the other's; only of one where the other has it in no track."""
+    if not len(found):
+        return found.boxes
+    weights = np.stack([part.labels > 0 for part in (forward, backward)]).astype(np.float32)
+    boxes = np.stack([np.concatenate(part.boxes) for part in (forward, backward)])
+    total = weights.sum(axis=0)[:, None]
+    mean = (weights[:, :, None] * boxes).sum(axis=0) / np.maximum(total, 1)
+    return np.where(total > 0, mean, found.boxes).astype(np.float32)
 
 
 def _long_enough(labels: Integers, least: int) -> Integers:
@@ -100,7 +128,12 @@ class _Video:
         self.found, self.fps, self.size = Detections.joined(seen), fps, size
         self.frames: Integers = np.repeat(np.arange(len(seen)), [len(part) for part in seen])
         self.path: CameraPath = camera_path(camera)
-        boxes = self.found.boxes.astype(np.float64)
+        self.place(self.found.boxes)
+
+    def place(self, places: Floats) -> None:
+        """Puts the detections at these boxes (n, 4)."""
+        self.found = Detections(places, self.found.scores, self.found.classes)
+        boxes = places.astype(np.float64)
         self.centres = self.path.place(self.frames, (boxes[:, :2] + boxes[:, 2:]) / 2)
         self.sizes = (boxes[:, 2:] - boxes[:, :2]) * self.path.scales[self.frames, None]
 

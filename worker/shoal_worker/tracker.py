@@ -17,6 +17,8 @@ from shoal_worker.frames import Booleans, Detections, Floats, Integers, Tracked
 
 LOW_SCORE_IOU = 0.5
 TENTATIVE_SIMILARITY = 0.3
+REFERENCE_RATE = 30.0
+"""The frame rate that the filter's noise is given for."""
 
 SERIAL, ID, HITS, LAST = range(4)
 """The rows of a tracker's table of tracks; ``LAST`` is the frame that a track was seen in."""
@@ -30,7 +32,8 @@ class TrackerParameters:
     ``new_track`` up may start a track. A pair counts from ``match_similarity`` up, which is the intersection
     over union, times the score where ``fuse_score``. A track is kept for ``lost_seconds`` without a
     detection, and confirmed in its ``minimum_hits``-th consecutive frame; tracks of fewer than
-    ``minimum_frames`` are dropped. ``camera_motion`` asks the pipeline to measure how the camera moved.
+    ``minimum_frames`` are dropped. ``camera_motion`` asks the pipeline to measure how the camera moved. With
+    ``smooth_boxes`` a tracked box is the filter's estimate of it, without the detector's jitter.
 
     The offline pass links tracklets over at most ``link_seconds``, fills gaps of at most ``fill_seconds``
     (half of it where the camera's motion was not measured), and drops tracks seen for less than
@@ -46,6 +49,7 @@ class TrackerParameters:
     minimum_hits: int = 2
     minimum_frames: int = 1
     camera_motion: bool = False
+    smooth_boxes: bool = True
     link_seconds: float = 2.0
     fill_seconds: float = 2.0
     minimum_seconds: float = 0.2
@@ -57,6 +61,7 @@ class Tracker:
     def __init__(self, parameters: TrackerParameters, fps: float) -> None:
         self.parameters = parameters
         self._patience = max(1, round(parameters.lost_seconds * fps))
+        self._pace = REFERENCE_RATE / fps
         self._frame = 0
         self._next_serial, self._next_id = 1, 1
         self._state = kalman.start(np.zeros((0, 4)))
@@ -69,7 +74,7 @@ class Tracker:
         """
         self._frame += 1
         lost = self._tracks[LAST] < self._frame - 1
-        kalman.predict(self._state, lost)
+        kalman.predict(self._state, lost, self._pace)
         if motion is not None:
             kalman.warp(self._state, motion)
         owner = self._associate(found, lost)
@@ -129,8 +134,12 @@ class Tracker:
 
     def _answer(self, found: Detections, owner: Integers) -> Tracked:
         columns = (owner >= 0).nonzero()[0]
-        tracks = self._tracks.take(owner[columns], axis=1)
-        return Tracked(tracks[SERIAL], tracks[ID], found.keep(columns), columns)
+        rows = owner[columns]
+        tracks, kept = self._tracks.take(rows, axis=1), found.keep(columns)
+        if self.parameters.smooth_boxes:
+            smooth = kalman.to_corners(self._state.take(rows, axis=2)).astype(np.float32)
+            kept = Detections(smooth, kept.scores, kept.classes)
+        return Tracked(tracks[SERIAL], tracks[ID], kept, columns)
 
     def _forget(self) -> None:
         patience = np.where(self._tracks[ID] > 0, self._patience, 0)

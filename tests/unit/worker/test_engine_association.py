@@ -27,7 +27,7 @@ class _Track:
     hits: int = 1
 
     def forward(self, frame: int) -> None:
-        kalman.predict(self.state, np.array([self.last < frame - 1]))
+        kalman.predict(self.state, np.array([self.last < frame - 1]), 30 / FPS)
 
     def take(self, box: Floats, frame: int) -> None:
         kalman.correct(self.state, np.array([0]), box[None])

@@ -141,6 +141,38 @@ def test_an_interpolated_box_neither_votes_nor_counts():
     assert track.average_score == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize("smooth", [True, False])
+def test_a_tracked_box_has_less_of_the_detector_s_jitter(smooth):
+    # Given an object on a straight path, whose detected box jumps about by two pixels
+    random = np.random.default_rng(5)
+    places = [100.0 + 3 * n for n in range(60)]
+    tracker = Tracker(TrackerParameters(smooth_boxes=smooth), fps=30)
+    # When it is tracked
+    missed, jitter = [], []
+    for place in places:
+        seen = _seen((place + random.normal(0, 2), 100, 0.9))
+        box = tracker.update(seen).detections.boxes[0]
+        missed.append(float(box[0] + 20 - place))
+        jitter.append(float(seen.boxes[0, 0] + 20 - place))
+    # Then its boxes are nearer to the truth than the detector's; where that is not wanted, the detector's
+    if smooth:
+        assert np.std(missed[10:]) < 0.85 * np.std(jitter[10:])
+    else:
+        assert missed == jitter
+
+
+def test_a_speed_may_change_as_fast_at_every_frame_rate():
+    # Given a still box, followed for a second at different frame rates
+    unsure = []
+    for fps in (15, 30, 60):
+        state = kalman.start(np.array([[100.0, 100.0, 140.0, 140.0]]))
+        state[kalman.SPEED_VARIANCE] = 0
+        kalman.predict(state, np.array([False]), 30 / fps)
+        unsure.append(float(np.sqrt(state[kalman.SPEED_VARIANCE, 0, 0])) * fps)
+    # When a frame passes, Then its speed in pixels a second has become unsure by the same
+    assert unsure == pytest.approx([40 / 320 * 30] * 3)
+
+
 def test_a_lost_box_moves_on_and_keeps_its_size():
     # Given a box that moves and grows
     state = kalman.start(np.array([[100.0, 100.0, 140.0, 140.0]]))
@@ -157,19 +189,20 @@ def test_a_lost_box_moves_on_and_keeps_its_size():
     assert state[kalman.VALUE, 2:, 0] == pytest.approx(before[2:])
 
 
-def _textbook(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _textbook(boxes: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
     """The same filter for one box, with 8x8 matrices as in a textbook; answers mean and covariance."""
+    pace = 30 / fps
     step = np.eye(8)
     step[:4, 4:] = np.eye(4)
     look = np.eye(4, 8)
     centred = kalman.to_centred(boxes).T
     size = np.tile(centred[0, 2:], 2)
     mean = np.append(centred[0], np.zeros(4))
-    cover = np.diag(np.concatenate([2 * size / 20, 10 * size / 160]) ** 2)
+    cover = np.diag(np.concatenate([2 * size / 20, size / 16]) ** 2)
     for measured in centred[1:]:
         size = np.tile(mean[2:4], 2)
         mean = step @ mean
-        cover = step @ cover @ step.T + np.diag(np.concatenate([size / 20, size / 160]) ** 2)
+        cover = step @ cover @ step.T + np.diag(np.concatenate([size / 20, pace * size / 320]) ** 2)
         noise = np.diag((np.tile(mean[2:4], 2) / 20) ** 2)
         gain = cover @ look.T @ np.linalg.inv(look @ cover @ look.T + noise)
         mean = mean + gain @ (measured - look @ mean)
@@ -177,16 +210,17 @@ def _textbook(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, cover
 
 
-def test_the_decoupled_filter_is_the_textbook_s():
+@pytest.mark.parametrize("fps", [7.0, 30.0, 60_000 / 1001])
+def test_the_decoupled_filter_is_the_textbook_s(fps):
     # Given a box that moves and grows irregularly
     random = np.random.default_rng(3)
     boxes = np.cumsum(random.normal(2, 1, (30, 4)), axis=0) + np.array([100, 100, 180, 160])
     # When both filters follow it
     state = kalman.start(boxes[:1])
     for box in boxes[1:]:
-        kalman.predict(state, np.array([False]))
+        kalman.predict(state, np.array([False]), 30 / fps)
         kalman.correct(state, np.array([0]), box[None])
-    mean, cover = _textbook(boxes)
+    mean, cover = _textbook(boxes, fps)
     # Then they agree in mean and covariance
     assert np.concatenate([state[kalman.VALUE, :, 0], state[kalman.SPEED, :, 0]]) == pytest.approx(mean)
     assert state[kalman.VALUE_VARIANCE, :, 0] == pytest.approx(np.diag(cover)[:4])
@@ -209,14 +243,15 @@ def _idf1(truth: np.ndarray, table: TrackTable, frames: int) -> float:
 @mot15
 @pytest.mark.data
 @pytest.mark.parametrize(
-    ("sequence", "least"), [("TUD-Campus", 0.65), ("TUD-Stadtmitte", 0.77), ("KITTI-13", 0.40)]
+    ("sequence", "fps", "least"),
+    [("TUD-Campus", 25, 0.60), ("TUD-Stadtmitte", 25, 0.77), ("KITTI-13", 10, 0.42)],
 )
-def test_real_detections_give_sensible_identities(sequence, least):
+def test_real_detections_give_sensible_identities(sequence, fps, least):
     # Given the public detections of a sequence
     rows = np.loadtxt(MOT15 / sequence / "det.txt", delimiter=",")
     truth = np.loadtxt(MOT15 / sequence / "gt.txt", delimiter=",")
     truth = truth[truth[:, 6] != 0]
-    tracker, builder = Tracker(TrackerParameters(), fps=25), TableBuilder()
+    tracker, builder = Tracker(TrackerParameters(), fps), TableBuilder()
     frames = int(max(rows[:, 0].max(), truth[:, 0].max()))
     # When they are tracked
     for frame in range(1, frames + 1):
@@ -224,5 +259,6 @@ def test_real_detections_give_sensible_identities(sequence, least):
         boxes = np.hstack([now[:, 2:4], now[:, 2:4] + now[:, 4:6]]).astype(np.float32)
         found = Detections(boxes, now[:, 6].clip(0, 1).astype(np.float32), np.zeros(len(now), np.int64))
         builder.add(frame, tracker.update(found))
-    # Then the identities are as good as the public ByteTrack implementations make them
+    # Then the identities are about as good as the public ByteTrack implementations make them (0.60 to 0.67,
+    # 0.71 to 0.76, 0.39 to 0.47)
     assert _idf1(truth, builder.table(), frames) > least
