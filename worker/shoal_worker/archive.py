@@ -59,7 +59,9 @@ def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = 
             _add_bytes(archive, name, text.encode())
         if film is not None:
             _add_file(archive, f"{stem}.mp4", film)
-        _add_bytes(archive, MEMBER, content.log.dump())
+        log = content.log.stream()
+        archive.addfile(_member(MEMBER, log.getbuffer().nbytes), log)
+        log.close()
         _add_lines(archive, f"{folder}/detections.csv", detection_rows(content))
         _add_lines(archive, f"{folder}/tracks.csv", track_rows(content))
         _add_bytes(archive, f"{folder}/metadata.json", metadata(content).encode())

@@ -13,6 +13,8 @@ import numpy as np
 
 from shoal_worker.frames import Floats, Integers
 
+_POINTS_AT_ONCE = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class CameraPath:
@@ -27,11 +29,11 @@ class CameraPath:
 
     def place(self, frames: Integers, points: Floats) -> Floats:
         """Points (n, 2) of the frames (n,), counted from 0, in the mosaic."""
-        return _moved(self.forward[frames], points)
+        return _moved(self.forward, frames, points)
 
     def see(self, frames: Integers, points: Floats) -> Floats:
         """Points (n, 2) of the mosaic in the pixels of the frames (n,), counted from 0."""
-        return _moved(self.backward[frames], points)
+        return _moved(self.backward, frames, points)
 
 
 def camera_path(camera: Sequence[Floats | None]) -> CameraPath:
@@ -58,5 +60,11 @@ def _inverse(motion: Floats | None) -> Floats | None:
     return np.column_stack([linear, -linear @ motion[:, 2]])
 
 
-def _moved(affines: Floats, points: Floats) -> Floats:
-    return np.asarray(np.einsum("nij,nj->ni", affines[:, :2, :2], points) + affines[:, :2, 2])
+def _moved(affines: Floats, frames: Integers, points: Floats) -> Floats:
+    # Some at a time: the affines of all points would weigh more than anything else that is kept of a video.
+    answer = np.empty(points.shape)
+    for start in range(0, len(points), _POINTS_AT_ONCE):
+        rows = slice(start, start + _POINTS_AT_ONCE)
+        chosen = affines[frames[rows]]
+        answer[rows] = np.einsum("nij,nj->ni", chosen[:, :2, :2], points[rows]) + chosen[:, :2, 2]
+    return answer

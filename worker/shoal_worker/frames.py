@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
-Integers = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.signedinteger[Any]]
 Booleans = npt.NDArray[np.bool_]
 Image = npt.NDArray[np.uint8]
 
@@ -50,6 +50,39 @@ class Detections:
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.classes for part in parts]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PackedDetections:
+    """The detections of every frame of a video, one frame behind the other: a frame is a view, not a copy.
+
+    ``found`` has the n of all frames; ``ends`` (frames,) is where each frame's end in it.
+    """
+
+    found: Detections
+    ends: Integers
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, frame: int) -> Detections:
+        """What was seen in a frame, counted from 0."""
+        rows = self.rows(frame)
+        return Detections(self.found.boxes[rows], self.found.scores[rows], self.found.classes[rows])
+
+    def rows(self, frame: int) -> slice:
+        """Where a frame's detections stand, counted from 0."""
+        return slice(int(self.ends[frame - 1]) if frame else 0, int(self.ends[frame]))
+
+    @property
+    def frames(self) -> Integers:
+        """The frame (n,) of each detection, counted from 0."""
+        return np.repeat(np.arange(len(self.ends), dtype=np.int32), np.diff(self.ends, prepend=0))
+
+    @classmethod
+    def of(cls, seen: Sequence[Detections]) -> PackedDetections:
+        """The frames of a list."""
+        return cls(Detections.joined(seen), np.cumsum([len(found) for found in seen], dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,23 +89,23 @@ def disagreement(stops: Ends, starts: Ends, trusted: int) -> Floats:
 
 def _end(seen: Seen, track: Integers, at: Integers, window: int) -> Ends:
     """A straight line through the centres of the window, by least squares; its value at the end's frame."""
-    chosen = np.abs(seen.frames - at[track]) < window
+    chosen = np.abs(seen.frames - at.astype(seen.frames.dtype)[track]) < window
     who = track[chosen]
     count = len(at)
     time = (seen.frames[chosen] - at[who]).astype(np.float64)
     number = np.bincount(who, minlength=count)
     mean_time = np.bincount(who, time, count) / number
-    centres, sizes = _means(who, seen.centres[chosen], number), _means(who, seen.sizes[chosen], number)
-    spread = time - mean_time[who]
-    variance = np.bincount(who, spread**2, count)
+    centres, sizes = (_means(who, chosen, values, number) for values in (seen.centres, seen.sizes))
+    time -= mean_time[who]
+    variance = np.bincount(who, time**2, count)
     slope = np.column_stack([
-        np.bincount(who, spread * seen.centres[chosen][:, axis], count) for axis in (0, 1)
+        np.bincount(who, time * seen.centres[chosen, axis], count) for axis in (0, 1)
     ]) / np.maximum(variance, 1.0)[:, None]  # fmt: skip
     return Ends(at, centres - slope * mean_time[:, None], sizes, slope)
 
 
-def _means(who: Integers, values: Floats, number: Integers) -> Floats:
-    sums = [np.bincount(who, values[:, axis], len(number)) for axis in (0, 1)]
+def _means(who: Integers, chosen: Booleans, values: Floats, number: Integers) -> Floats:
+    sums = [np.bincount(who, values[chosen, axis], len(number)) for axis in (0, 1)]
     return np.asarray(np.column_stack(sums) / number[:, None])
 
 

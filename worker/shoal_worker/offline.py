@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoal_worker.camerapath import CameraPath, camera_path, reversed_camera
-from shoal_worker.frames import Booleans, Detections, Floats, Integers, TrackTable
+from shoal_worker.frames import Booleans, Detections, Floats, Integers, PackedDetections, TrackTable
 from shoal_worker.fusion import fuse, numbered
 from shoal_worker.interpolation import Filled, Gaps, between, confirmed_by, fill, gaps_of, supported
 from shoal_worker.linking import LinkLimits, Seen, disagreement, ends_of, link
@@ -25,6 +25,8 @@ CONFIRMS = 0.5
 ASTRAY = 1.0
 """How many sizes the motions on both sides of a gap may disagree when it is filled."""
 
+_ROWS_AT_ONCE = 4096
+
 TRUSTED = 0.5
 """Seconds for which a velocity is believed."""
 WINDOW = 0.5
@@ -34,7 +36,7 @@ UNMEASURED = 0.5
 
 
 def track_offline(
-    seen: Sequence[Detections],
+    seen: Sequence[Detections] | PackedDetections,
     camera: Sequence[Floats | None],
     parameters: TrackerParameters,
     fps: float,
@@ -53,11 +55,13 @@ def track_offline(
     Returns:
         The table; boxes that no detector saw have ``gaps`` > 0.
     """
-    video = _Video(seen, camera, fps, size)
-    forward = _associated(seen, camera, parameters, fps)
-    backward = _associated(seen[::-1], reversed_camera(camera), parameters, fps).reversed()
-    labels = fuse(video.frames, forward.labels, backward.labels)
-    video.place(_settled(video.found, forward, backward))
+    packed = seen if isinstance(seen, PackedDetections) else PackedDetections.of(seen)
+    forward = _associated(packed, camera, parameters, fps)
+    backward = _associated(packed, reversed_camera(camera), parameters, fps, backward=True)
+    labels = fuse(packed.frames, forward.labels, backward.labels)
+    settled = _settled(packed.found, forward, backward)
+    del forward, backward
+    video = _Video(packed, settled, camera, fps, size)
     labels = video.linked(labels, parameters.link_seconds)
     labels = _long_enough(labels, max(parameters.minimum_frames, video.span(parameters.minimum_seconds)))
     measured = any(motion is not None for motion in camera)
@@ -66,76 +70,72 @@ def track_offline(
 
 @dataclass(frozen=True, slots=True)
 class _Associated:
-    """Of every frame's detections the track's serial (n,) or 0 and the tracker's box (n, 4), and the serials
-    that were confirmed."""
+    """For every detection of the video, frame after frame in true order, its confirmed track's serial (n,) or
+    0, and the tracker's box (n, 4)."""
 
-    serials: list[Integers]
-    boxes: list[Floats]
-    confirmed: Integers
-
-    def reversed(self) -> _Associated:
-        """The same in the other order of frames."""
-        return _Associated(self.serials[::-1], self.boxes[::-1], self.confirmed)
-
-    @property
-    def labels(self) -> Integers:
-        """For every detection of the video, frame after frame, its confirmed track or 0."""
-        flat = np.concatenate([*self.serials, np.zeros(0, np.int64)])
-        return np.where(np.isin(flat, self.confirmed), flat, 0)
+    labels: Integers
+    boxes: Floats
 
 
 def _associated(
-    seen: Sequence[Detections], camera: Sequence[Floats | None], parameters: TrackerParameters, fps: float
+    seen: PackedDetections,
+    camera: Sequence[Floats | None],
+    parameters: TrackerParameters,
+    fps: float,
+    *,
+    backward: bool = False,
 ) -> _Associated:
-    tracker = Tracker(parameters, fps)
-    serials, boxes, confirmed = [], [], [np.zeros(0, np.int64)]
-    for found, motion in zip(seen, camera, strict=True):
-        tracked = tracker.update(found, motion)
-        mine, places = np.zeros(len(found), np.int64), found.boxes.copy()
-        mine[tracked.columns], places[tracked.columns] = tracked.serials, tracked.detections.boxes
-        serials.append(mine)
-        boxes.append(places)
-        confirmed.append(tracked.serials[tracked.ids > 0])
-    return _Associated(serials, boxes, np.concatenate(confirmed))
+    """One pass over the video; ``camera`` is in the order in which the frames are taken."""
+    tracker, order = Tracker(parameters, fps), range(len(seen))
+    serials, boxes, confirmed = np.zeros(len(seen.found), np.int32), seen.found.boxes.copy(), {0}
+    for frame, motion in zip(reversed(order) if backward else order, camera, strict=True):
+        tracked, rows = tracker.update(seen[frame], motion), seen.rows(frame)
+        serials[rows][tracked.columns] = tracked.serials
+        boxes[rows][tracked.columns] = tracked.detections.boxes
+        confirmed.update(tracked.serials[tracked.ids > 0].tolist())
+    known = np.zeros(max(int(serials.max(initial=0)), *confirmed) + 1, np.bool_)
+    known[list(confirmed)] = True
+    return _Associated(np.where(known[serials], serials, np.int32(0)), boxes)
 
 
 def _settled(found: Detections, forward: _Associated, backward: _Associated) -> Floats:
     """Every detection's box (n, 4): the mean of what the filter made of it in the two directions of time, so
     that the lag of the one takes out the other's; only of one where the other has it in no track."""
-    if not len(found):
-        return found.boxes
-    weights = np.stack([part.labels > 0 for part in (forward, backward)]).astype(np.float32)
-    boxes = np.stack([np.concatenate(part.boxes) for part in (forward, backward)])
-    total = weights.sum(axis=0)[:, None]
-    mean = (weights[:, :, None] * boxes).sum(axis=0) / np.maximum(total, 1)
-    return np.where(total > 0, mean, found.boxes).astype(np.float32)
+    answer = found.boxes.astype(np.float32)
+    for start in range(0, len(found), _ROWS_AT_ONCE):
+        rows, both = slice(start, start + _ROWS_AT_ONCE), (forward, backward)
+        weights = np.stack([part.labels[rows] > 0 for part in both]).astype(np.float32)
+        total = weights.sum(axis=0)[:, None]
+        summed = (weights[:, :, None] * np.stack([part.boxes[rows] for part in both])).sum(axis=0)
+        answer[rows] = np.where(total > 0, summed / np.maximum(total, 1), answer[rows])
+    return answer
 
 
 def _long_enough(labels: Integers, least: int) -> Integers:
     return numbered(np.where(np.bincount(labels)[labels] >= least, labels, 0)) if len(labels) else labels
 
 
+def _merged(found: Detections, rows: Integers, new: Detections, order: Integers) -> Detections:
+    """The rows of ``found``, then ``new``, all in another order; one column at a time, to hold little twice."""
+    columns = ((found.boxes, new.boxes), (found.scores, new.scores), (found.classes, new.classes))
+    return Detections(*(np.concatenate([old[rows], added])[order] for old, added in columns))
+
+
 class _Video:
-    """All detections of a video as flat arrays, in pixels and in the mosaic; frames count from 0 here."""
+    """All detections of a video as flat arrays, put at the boxes ``places`` (n, 4), in pixels and in the
+    mosaic; frames count from 0 here."""
 
     def __init__(
         self,
-        seen: Sequence[Detections],
+        seen: PackedDetections,
+        places: Floats,
         camera: Sequence[Floats | None],
         fps: float,
         size: tuple[int, int],
     ) -> None:
-        self.found, self.fps, self.size = Detections.joined(seen), fps, size
-        self.frames: Integers = np.repeat(np.arange(len(seen)), [len(part) for part in seen])
+        self.found, self.fps, self.size = Detections(places, seen.found.scores, seen.found.classes), fps, size
+        self.frames: Integers = seen.frames
         self.path: CameraPath = camera_path(camera)
-        self.place(self.found.boxes)
-
-    def place(self, places: Floats) -> None:
-        """Puts the detections at these boxes (n, 4)."""
-        self.found = Detections(places, self.found.scores, self.found.classes)
-        boxes = places.astype(np.float64)
-        self.centres = self.path.place(self.frames, (boxes[:, :2] + boxes[:, 2:]) / 2)
-        self.sizes = (boxes[:, 2:] - boxes[:, :2]) * self.path.scales[self.frames, None]
 
     def span(self, seconds: float) -> int:
         """Seconds as frames, at least one."""
@@ -164,13 +164,14 @@ class _Video:
         invented[certain.first] = False
         track = labels[gaps.before[filled.gap]]
         rows = np.concatenate([rows, spare[certain.second]])
-        ids = np.concatenate([labels[labels > 0], track[certain.first], track[invented]])
-        frames = np.concatenate([self.frames[rows], filled.frames[invented]]) + 1
+        ids = np.concatenate([labels[labels > 0], track[certain.first], track[invented]]).astype(np.int32)
+        frames = np.concatenate([self.frames[rows], filled.frames[invented]]).astype(np.int32) + 1
+        lengths = np.zeros(len(ids), np.int32)
+        lengths[len(rows) :] = gaps.lengths[filled.gap][invented]
         classes = self.found.classes[gaps.before[filled.gap]][invented]
-        empty = Detections(boxes[invented].astype(np.float32), np.zeros(len(classes), np.float32), classes)
-        lengths = np.concatenate([np.zeros(len(rows), np.int64), gaps.lengths[filled.gap][invented]])
-        table = TrackTable(frames, ids, Detections.joined([self.found.keep(rows), empty]), lengths)
-        return table.keep(np.lexsort((ids, frames)))
+        new = Detections(boxes[invented].astype(np.float32), np.zeros(len(classes), np.float32), classes)
+        order = np.lexsort((ids, frames))
+        return TrackTable(frames[order], ids[order], _merged(self.found, rows, new, order), lengths[order])
 
     def _fillable(self, labels: Integers, seconds: float) -> Gaps:
         gaps = gaps_of(self.frames, labels)
@@ -186,20 +187,31 @@ class _Video:
 
     def _agreeing(self, labels: Integers, gaps: Gaps) -> Booleans:
         """Whether the motions before and after each gap lead to each other."""
-        rows = np.flatnonzero(labels)
-        every = gaps_of(self.frames, labels)
-        begins = np.zeros(len(labels), np.bool_)
-        begins[every.after] = True
-        order = rows[np.argsort(labels[rows], kind="stable")]
-        fresh = begins[order] | (np.diff(labels[order], prepend=0) != 0)
-        runs = np.zeros(len(labels), np.int64)
-        runs[order] = np.cumsum(fresh)
+        runs = self._runs(labels)
+        # Only the runs beside a gap are looked at, numbered anew.
+        beside, ends = np.unique(runs[np.stack([gaps.before, gaps.after])], return_inverse=True)
+        number = np.zeros(int(runs.max()) + 1, np.int32)
+        number[beside] = np.arange(1, len(beside) + 1)
+        runs = number[runs]
+        rows = np.flatnonzero(runs)
         seen = Seen(self.frames[rows], runs[rows], self.centres[rows], self.sizes[rows])
         starts, stops = ends_of(seen, self.span(WINDOW))
-        before, after = stops.keep(runs[gaps.before] - 1), starts.keep(runs[gaps.after] - 1)
+        sides = ends.reshape(2, -1)
+        before, after = stops.keep(sides[0]), starts.keep(sides[1])
         # A long straight path may be believed for longer, if that is what makes the two sides meet.
         astray = [disagreement(before, after, frames) for frames in (self.span(TRUSTED), len(self.frames))]
         return np.asarray(np.minimum(*astray) <= ASTRAY, np.bool_)
+
+    def _runs(self, labels: Integers) -> Integers:
+        """For every detection (n,) its run, a stretch of a track without a gap, from 1; 0 is none."""
+        rows = np.flatnonzero(labels)
+        begins = np.zeros(len(labels), np.bool_)
+        begins[gaps_of(self.frames, labels).after] = True
+        order = rows[np.argsort(labels[rows], kind="stable")]
+        fresh = begins[order] | (np.diff(labels[order], prepend=0) != 0)
+        runs = np.zeros(len(labels), np.int32)
+        runs[order] = np.cumsum(fresh)
+        return runs
 
     def _boxes(self, gaps: Gaps, filled: Filled) -> Floats:
         """The filled boxes (n, 4) in pixels: a straight line in the mosaic, seen by each frame's camera."""

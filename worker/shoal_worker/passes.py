@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.frames import Detections, Floats, TrackTable
 from shoal_worker.offline import track_offline
 from shoal_worker.table import TableBuilder
@@ -25,23 +26,28 @@ class TrackingPass(Protocol):
 
 
 def tracking_pass(
-    parameters: TrackerParameters, fps: float, size: tuple[int, int], *, online: bool = False
-) -> TrackingPass:
-    """A pass over one video of ``size`` (width, height) pixels at ``fps`` frames per second."""
-    return OnlinePass(parameters, fps) if online else OfflinePass(parameters, fps, size)
+    parameters: TrackerParameters, fps: float, size: tuple[int, int], *, online: bool = False,
+    log: DetectionLog | None = None,
+) -> TrackingPass:  # fmt: skip
+    """A pass over one video of ``size`` (width, height) pixels at ``fps`` frames per second.
+
+    Everything that is added is kept in ``log``, once; without one, in a log of its own.
+    """
+    log = DetectionLog() if log is None else log
+    return OnlinePass(parameters, fps, log) if online else OfflinePass(parameters, fps, size, log)
 
 
 class OnlinePass:
     """The tracker as it goes; only a track's tentative frames are added once it is confirmed."""
 
-    def __init__(self, parameters: TrackerParameters, fps: float) -> None:
+    def __init__(self, parameters: TrackerParameters, fps: float, log: DetectionLog) -> None:
         self._parameters, self._tracker = parameters, Tracker(parameters, fps)
-        self._builder, self._frames = TableBuilder(), 0
+        self._builder, self._log = TableBuilder(), log
 
     def add(self, found: Detections, motion: Floats | None = None) -> None:
         """See TrackingPass."""
-        self._frames += 1
-        self._builder.add(self._frames, self._tracker.update(found, motion))
+        self._log.add(found, motion)
+        self._builder.add(len(self._log), self._tracker.update(found, motion))
 
     def table(self) -> TrackTable:
         """See TrackingPass."""
@@ -49,18 +55,18 @@ class OnlinePass:
 
 
 class OfflinePass:
-    """Keeps what was seen, and tracks when all of it is there."""
+    """Tracks when all of the log is there; it keeps nothing else."""
 
-    def __init__(self, parameters: TrackerParameters, fps: float, size: tuple[int, int]) -> None:
-        self._parameters, self._fps, self._size = parameters, fps, size
-        self._seen: list[Detections] = []
-        self._camera: list[Floats | None] = []
+    def __init__(
+        self, parameters: TrackerParameters, fps: float, size: tuple[int, int], log: DetectionLog
+    ) -> None:
+        self._parameters, self._fps, self._size, self._log = parameters, fps, size, log
 
     def add(self, found: Detections, motion: Floats | None = None) -> None:
         """See TrackingPass."""
-        self._seen.append(found)
-        self._camera.append(motion)
+        self._log.add(found, motion)
 
     def table(self) -> TrackTable:
         """See TrackingPass."""
-        return track_offline(self._seen, self._camera, self._parameters, self._fps, self._size)
+        log = self._log
+        return track_offline(log.packed(), log.camera, self._parameters, self._fps, self._size)

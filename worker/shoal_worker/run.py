@@ -82,7 +82,7 @@ class Run:
         skip = checkpoint.restored if checkpoint else 0
         decoding, info, log = self._decoding(video, decoders, skip)
         tracking = tracking_pass(
-            self.parameters, info.fps, (info.width, info.height), online=self.options.online
+            self.parameters, info.fps, (info.width, info.height), online=self.options.online, log=log
         )
         camera = CameraMotion() if self.parameters.camera_motion else None
         if checkpoint:
@@ -95,7 +95,6 @@ class Run:
             for frame, detections in found:
                 with self.clock.stage("associate"):
                     motion = camera.follow(*frame.thumbnail) if camera and frame.thumbnail else None
-                    log.add(detections, motion)
                     tracking.add(detections, motion)
                 if checkpoint:
                     checkpoint.add(detections, motion, frame.thumbnail)
@@ -120,7 +119,6 @@ class Run:
         self, checkpoint: Checkpoint, log: DetectionLog, tracking: TrackingPass, camera: CameraMotion | None
     ) -> None:
         for detections, motion in checkpoint.replay():
-            log.add(detections, motion)
             tracking.add(detections, motion)
             self._check(len(log))
         if camera and checkpoint.thumbnail:
