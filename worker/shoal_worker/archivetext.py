@@ -145,9 +145,10 @@ def detection_rows(content: ArchiveContent) -> Iterator[str]:
     flagged = bool(content.table.interpolated.any())
     yield _csv(DETECTION_COLUMNS + (GAP_COLUMNS if flagged else ()))
     table, found = content.table, content.table.detections
-    shares = found.boxes.astype(np.float64) / ([content.video.width, content.video.height] * 2)
-    columns = (table.frames, table.ids, found.classes, found.scores, shares, table.gaps)
-    for frame, identity, index, score, corners, gap in _rows(*columns):
+    width, height = content.video.width, content.video.height
+    columns = (table.frames, table.ids, found.classes, found.scores, found.boxes, table.gaps)
+    for frame, identity, index, score, (left, top, right, bottom), gap in _rows(*columns):
+        corners = (left / width, top / height, right / width, bottom / height)
         row = (frame, identity, content.label(index), score, *corners)
         yield _csv(row + ((int(gap > 0), gap) if flagged else ()))
 

@@ -38,6 +38,9 @@ class CameraPath:
 
 def camera_path(camera: Sequence[Floats | None]) -> CameraPath:
     """The path of affines (2, 3), each from the last frame to its own; None counts as no motion."""
+    if all(motion is None for motion in camera):
+        still = np.broadcast_to(np.eye(3), (len(camera), 3, 3))
+        return CameraPath(still, still, np.ones(len(camera)))
     backward = np.tile(np.eye(3), (len(camera), 1, 1))
     for number, motion in enumerate(camera):
         if number:

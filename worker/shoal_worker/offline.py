@@ -116,7 +116,7 @@ def _long_enough(labels: Integers, least: int) -> Integers:
 
 
 def _merged(found: Detections, rows: Integers, new: Detections, order: Integers) -> Detections:
-    """The rows of ``found``, then ``new``, all in another order; one column at a time, to hold little twice."""
+    """The rows of ``found``, then ``new``, in another order; column by column, to hold little twice."""
     columns = ((found.boxes, new.boxes), (found.scores, new.scores), (found.classes, new.classes))
     return Detections(*(np.concatenate([old[rows], added])[order] for old, added in columns))
 
@@ -137,6 +137,23 @@ class _Video:
         self.frames: Integers = seen.frames
         self.path: CameraPath = camera_path(camera)
 
+    def centres(self, rows: Integers) -> Floats:
+        """The centres (k, 2) of the detections ``rows`` in the mosaic; for all of them they would weigh as
+        much as the log."""
+        boxes = self.found.boxes[rows]
+        middle = boxes[:, :2].astype(np.float64)
+        middle += boxes[:, 2:]
+        middle /= 2
+        return self.path.place(self.frames[rows], middle)
+
+    def sizes(self, rows: Integers) -> Floats:
+        """Their widths and heights (k, 2) in the mosaic."""
+        boxes = self.found.boxes[rows]
+        sizes = boxes[:, 2:].astype(np.float64)
+        sizes -= boxes[:, :2]
+        sizes *= self.path.scales[self.frames[rows], None]
+        return sizes
+
     def span(self, seconds: float) -> int:
         """Seconds as frames, at least one."""
         return max(1, round(seconds * self.fps))
@@ -147,7 +164,7 @@ class _Video:
         if not seconds or not len(rows):
             return labels
         limits = LinkLimits(self.span(seconds), self.span(TRUSTED), self.span(WINDOW))
-        seen = Seen(self.frames[rows], labels[rows], self.centres[rows], self.sizes[rows])
+        seen = Seen(self.frames[rows], labels[rows], self.centres(rows), self.sizes(rows))
         answer = np.zeros_like(labels)
         answer[rows] = link(seen, limits)
         return answer
@@ -194,7 +211,7 @@ class _Video:
         number[beside] = np.arange(1, len(beside) + 1)
         runs = number[runs]
         rows = np.flatnonzero(runs)
-        seen = Seen(self.frames[rows], runs[rows], self.centres[rows], self.sizes[rows])
+        seen = Seen(self.frames[rows], runs[rows], self.centres(rows), self.sizes(rows))
         starts, stops = ends_of(seen, self.span(WINDOW))
         sides = ends.reshape(2, -1)
         before, after = stops.keep(sides[0]), starts.keep(sides[1])
@@ -215,6 +232,9 @@ class _Video:
 
     def _boxes(self, gaps: Gaps, filled: Filled) -> Floats:
         """The filled boxes (n, 4) in pixels: a straight line in the mosaic, seen by each frame's camera."""
-        centres = self.path.see(filled.frames, between(self.centres, gaps, filled))
-        half = between(self.sizes, gaps, filled) / self.path.scales[filled.frames, None] / 2
+        count = len(gaps.lengths)
+        rows = np.concatenate([gaps.before, gaps.after])
+        local = Gaps(np.arange(count), np.arange(count, 2 * count), gaps.lengths)
+        centres = self.path.see(filled.frames, between(self.centres(rows), local, filled))
+        half = between(self.sizes(rows), local, filled) / self.path.scales[filled.frames, None] / 2
         return np.concatenate([centres - half, centres + half], axis=1)

@@ -73,7 +73,7 @@ def plan_spans(path: Path, decoders: int, fewest: int = FEWEST_FRAMES) -> Plan:
 
 def _packets(container: av.container.InputContainer) -> Iterator[av.Packet]:
     if container.streams.video:
-        with contextlib.suppress(av.error.InvalidDataError):
+        with contextlib.suppress(av.error.InvalidDataError, av.error.BlockingIOError, IndexError):
             yield from (packet for packet in container.demux(container.streams.video[0]) if packet.size)
 
 

@@ -167,9 +167,14 @@ class VideoReader:
         while True:
             try:
                 packet = next(packets, None)
-            except av.error.InvalidDataError:
+            except (av.error.InvalidDataError, av.error.BlockingIOError, IndexError):
+                # IndexError is PyAV's, where a stream shows up that the header did not name.
                 self._broken += 1
                 return
+            except av.error.MemoryError as error:
+                raise VideoError(
+                    f"{self.info.name} asks for more memory than there is: the file is damaged or hostile"
+                ) from error
             if packet is None:
                 return
             self._read += bool(packet.size) and not packet.is_discard

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -92,6 +93,52 @@ def test_a_broken_upload_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     frames, _ = both(odd_videos.broken_upload(tmp_path / "dive"))
     assert 1 < len(frames) < odd_videos.FRAMES
     assert [frame.number for frame in frames] == list(range(1, len(frames) + 1))
+
+
+class Breaking:
+    """An open container whose reading breaks with ``error`` after so many packets."""
+
+    def __init__(self, container: av.container.InputContainer, after: int, error: Exception) -> None:
+        self._container, self._after, self._error = container, after, error
+
+    def demux(self, stream: av.video.stream.VideoStream) -> Iterator[av.Packet]:
+        yield from islice(self._container.demux(stream), self._after)
+        raise self._error
+
+    def close(self) -> None:
+        self._container.close()
+
+
+DAMAGE = [
+    av.error.InvalidDataError(1094995529, "invalid data"),
+    av.error.BlockingIOError(11, "again"),
+    IndexError("list index out of range"),
+]
+
+
+@pytest.mark.parametrize("error", DAMAGE, ids=lambda error: type(error).__name__)
+def test_what_breaks_off_is_read_as_far_as_it_goes(error: Exception, tmp_path: Path) -> None:
+    with VideoReader(odd_videos.plain(tmp_path / "dive")) as reader:
+        reader._container = Breaking(reader._container, 8, error)
+        read = len(list(reader.decoded()))
+    assert 0 < read <= 8
+    assert reader.damaged >= 1
+
+
+@pytest.mark.parametrize("error", DAMAGE, ids=lambda error: type(error).__name__)
+def test_what_breaks_at_once_has_no_frame(error: Exception, tmp_path: Path) -> None:
+    with VideoReader(odd_videos.plain(tmp_path / "dive")) as reader:
+        reader._container = Breaking(reader._container, 0, error)
+        with pytest.raises(VideoError, match=r"no frame of dive\.mp4 can be decoded"):
+            list(reader.decoded())
+
+
+def test_an_index_that_asks_for_all_memory_is_an_error_of_the_video(tmp_path: Path) -> None:
+    # Given a reader in the middle of a file: what was read so far is no result
+    with VideoReader(odd_videos.plain(tmp_path / "dive")) as reader:
+        reader._container = Breaking(reader._container, 8, av.error.MemoryError(12, "no memory"))
+        with pytest.raises(VideoError, match="asks for more memory than there is"):
+            list(reader.decoded())
 
 
 def test_a_4k_video_fits_into_the_contained_memory(tmp_path: Path) -> None:

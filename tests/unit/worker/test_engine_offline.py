@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shoal_worker.camerapath import camera_path, reversed_camera
-from shoal_worker.frames import Detections, Floats, TrackTable
+from shoal_worker.detectionlog import DetectionLog
+from shoal_worker.frames import Detections, Floats, PackedDetections, TrackTable
 from shoal_worker.fusion import fuse, numbered
 from shoal_worker.offline import track_offline
 from shoal_worker.passes import tracking_pass
@@ -272,3 +273,29 @@ def test_the_camera_s_path_holds_a_still_point_still_in_both_directions_of_time(
         # Then it stays where the first frame saw it, and goes back to where each frame saw it
         assert placed == pytest.approx(np.tile(seen[0], (21, 1)))
         assert path.see(np.arange(21), placed) == pytest.approx(np.array(seen))
+
+
+@pytest.mark.parametrize("online", [True, False], ids=["online", "offline"])
+def test_a_pass_keeps_every_detection_once_and_in_the_log(online: bool):
+    # Given a log that a pass over more frames than one chunk is to fill
+    log, found = DetectionLog(), _seen((100, 100, 0.9), (300, 100, 0.9))
+    tracking = tracking_pass(PLAIN, 30, SIZE, online=online, log=log)
+    for _ in range(1500):
+        tracking.add(found)
+    # When it is tracked
+    table = tracking.table()
+    # Then the log holds it all, 24 bytes each, in arrays that frames are views of
+    packed = log.packed()
+    columns = (packed.found.boxes, packed.found.scores, packed.found.classes)
+    assert (len(log), len(packed.found), len(table)) == (1500, 3000, 3000)
+    assert sum(column.nbytes for column in columns) == 24 * 3000
+    assert np.shares_memory(packed[1499].boxes, log.packed().found.boxes)
+
+
+def test_frames_of_packed_detections_are_those_that_were_packed():
+    frames = [_seen(), _seen((10, 20, 0.5)), _seen(), _seen((30, 40, 0.6), (50, 60, 0.7)), _seen()]
+    packed = PackedDetections.of(frames)
+    assert packed.frames.tolist() == [1, 3, 3]
+    for number, found in enumerate(frames):
+        assert packed[number].boxes.tolist() == found.boxes.tolist()
+    assert len(packed) == 5
