@@ -154,7 +154,7 @@ def test_a_stopped_deployment_keeps_its_jobs_and_works_on_when_it_is_started(
 ) -> None:
     # Given
     endpoint, key = shift["first"][0]["endpoint"], f"videos/{NAME}/reef.mp4"
-    house.connection.client("s3").upload_file(str(video), house.connection.data_bucket, key)
+    house.upload(video, key)
     # When
     stopped, shown = _change(house, "stop", {"reason": "night"})
     # Then: nothing runs, nothing can

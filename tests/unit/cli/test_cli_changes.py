@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from shoal_cli import changes, deployments
+from shoal_cli.console import console
 from shoal_cli.deployments import DeploymentFailed
 from shoal_cli.errors import CliError
 from shoal_cli.main import app
@@ -109,6 +110,7 @@ def test_an_update_that_was_rolled_back_is_no_success(cloud: Cloud, tmp_path: Pa
     assert "no capacity" in result.exception.message
 
 
-def test_history_says_who_and_why(cloud: Cloud) -> None:
-    result = CliRunner().invoke(app, ["history", "reef"], env={"COLUMNS": "160"})
+def test_history_says_who_and_why(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", 160)
+    result = CliRunner().invoke(app, ["history", "reef"])
     assert all(word in result.output for word in ("1 *", "rollback", "scientist", "fewer false jellies"))

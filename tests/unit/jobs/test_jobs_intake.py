@@ -214,6 +214,7 @@ def test_what_is_no_video_of_ours_is_ignored_with_a_reason(world: World, event: 
 def test_an_upload_before_the_deployment_is_ready_waits_for_it(world: World) -> None:
     # Given
     url = world.ready("reef")
+    move("reef", 1, DeploymentStatus.DELETING, DeploymentStatus.DELETED)
     move("reef", 1, DeploymentStatus.ACCEPTED, DeploymentStatus.DEPLOYING)
     world.upload(VIDEO)
     # When

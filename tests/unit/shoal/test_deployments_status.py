@@ -188,6 +188,8 @@ def test_the_first_reason_survives_the_rollback() -> None:
     flow.become(payload, "ROLLING_BACK", error={"Error": "ServiceNotStable", "Cause": "no capacity"})
     flow.become(payload, "ROLLBACK_FAILED")
     # Then
-    assert store.get("benthic").reason == "ServiceNotStable: no capacity; left: see the last pass"
+    assert (
+        store.get("benthic").reason == "ServiceNotStable: no capacity; left, for no cost: see the last pass"
+    )
     with pytest.raises(Conflict):
         flow.become(payload, "READY")
