@@ -16,6 +16,8 @@ from typing import Any
 from permissions_page import unexplained
 
 FOLDER = "SHOAL_IAM_REPORTS"
+OURS = "shoal-"
+"""Roles of the stack; a fleet test in the same process makes one of its own."""
 Report = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,6 +34,8 @@ def merged(reports: Iterable[Report]) -> dict[str, dict[str, Any]]:
     whole: dict[str, dict[str, Any]] = {}
     for report in reports:
         for role, entry in report.items():
+            if not role.startswith(OURS):
+                continue
             unused = [{key: _plain(value) for key, value in grant.items()} for grant in entry["unused"]]
             seen = whole.setdefault(_plain(role), {"denied": [], "unused": unused})
             seen["denied"] += entry["denied"]

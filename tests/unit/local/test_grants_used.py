@@ -26,24 +26,42 @@ def entry(*unused: dict[str, str], denied: tuple[str, ...] = ()) -> dict[str, An
 @pytest.mark.parametrize(
     ("reports", "unused", "denied"),
     [
-        ([{"api": entry(READ)}], [READ], []),
-        ([{"api": entry(READ, WRITE)}, {"api": entry(WRITE)}], [WRITE], []),
-        ([{"api": entry(READ)}, {"api": entry(WRITE)}], [], []),
-        ([{"api": entry()}, {"api": entry(READ, denied=("put",))}], [], ["put"]),
-        ([{"api-IRUE322O69P1": entry(READ)}, {"api-XS4X6PM5X2JM": entry()}], [], []),
-        ([{"api": entry(bucket("yh7r03b265hr"))}, {"api": entry(bucket("bckpskqpc3o3"))}], [bucket()], []),
+        ([{"shoal-api": entry(READ)}], [READ], []),
+        ([{"shoal-api": entry(READ, WRITE)}, {"shoal-api": entry(WRITE)}], [WRITE], []),
+        ([{"shoal-api": entry(READ)}, {"shoal-api": entry(WRITE)}], [], []),
+        ([{"shoal-api": entry()}, {"shoal-api": entry(READ, denied=("put",))}], [], ["put"]),
+        ([{"shoal-api": entry(), "instance": entry(denied=("get",))}], [], []),
+        ([{"shoal-api-IRUE322O69P1": entry(READ)}, {"shoal-api-XS4X6PM5X2JM": entry()}], [], []),
+        (
+            [{"shoal-api": entry(bucket("yh7r03b265hr"))}, {"shoal-api": entry(bucket("bckpskqpc3o3"))}],
+            [bucket()],
+            [],
+        ),
     ],
-    ids=["one cloud", "used by the other", "each used by one", "denied in one", "two stacks", "two buckets"],
+    ids=[
+        "one cloud",
+        "used by the other",
+        "each used by one",
+        "denied in one",
+        "not ours",
+        "two stacks",
+        "two buckets",
+    ],
 )
 def test_reports_of_several_clouds_are_one(
     reports: list[dict[str, Any]], unused: list[dict[str, str]], denied: list[str]
 ) -> None:
-    assert grants_used.merged(reports)["api"] == {"unused": unused, "denied": denied}
+    assert grants_used.merged(reports)["shoal-api"] == {"unused": unused, "denied": denied}
 
 
 @pytest.mark.parametrize(
     ("report", "code"),
-    [({"api": entry()}, 0), ({"api": entry(READ)}, 1), ({"api": entry(denied=("put",))}, 1), (None, 1)],
+    [
+        ({"shoal-api": entry()}, 0),
+        ({"shoal-api": entry(READ)}, 1),
+        ({"shoal-api": entry(denied=("put",))}, 1),
+        (None, 1),
+    ],
     ids=["all used", "one unused", "one denied", "no cloud at all"],
 )
 def test_the_run_ends_red_where_a_grant_is_idle(
