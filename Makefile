@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
+CAMPAIGN ?= tests/campaign
 REPORTS := .shoal/iam-reports
 STAMP := $(VENV)/.installed
 SAM_STAMP := .venv-sam/.installed
@@ -46,7 +47,7 @@ ifdef PLAN
 	@PYTHONPATH=tests $(BIN)/python -m campaign '$(PLAN)'
 else
 	@FULL=$(FULL) SEED=$(SEED) PART="$(PART)" JOBS=$(JOBS) WRITE=$(WRITE) PYTHONPATH=tests $(BIN)/python -m campaign
-	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP tests/campaign
+	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP $(CAMPAIGN)
 endif
 
 check: $(STAMP) lint types
