@@ -1,7 +1,7 @@
 """A network of YOLOv8n's shape with random weights, written with ``onnx``: what speed is measured with.
 
-Speed does not depend on what a network has learnt, but on its layers; and on how many boxes pass the
-threshold, which is why the last layer's bias is set on a frame, so that about as many pass as asked for.
+Speed does not depend on what a network has learnt, but on its layers; and on how many boxes are tracked,
+which is why the same fifteen places answer a box in every frame: every arm then tracks the same boxes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 CLASSES = 80
 BINS = 16
 STRIDES = (8, 16, 32)
+SPACING = 16
+"""Cells of the finest map between two places that answer a box: these overlap too little to be suppressed."""
+STEADY, SILENT = 0.8, 0.01
+"""The scores of these places, and the highest of all others, on the frame that the network is set on."""
+MARKS = "marks"
 
 
 @dataclass
@@ -98,19 +103,22 @@ def features(b: Builder) -> list[tuple[str, int]]:
     return [(n3, 64), (n4, 128), (n5, 256)]
 
 
-def head(b: Builder, maps: list[tuple[str, int]], size: tuple[int, int]) -> tuple[str, list[str]]:
-    """The output (1, 4 + classes, N), and the names of the class convolutions' biases."""
-    boxes, scores, biases = [], [], []
+def head(b: Builder, maps: list[tuple[str, int]], size: tuple[int, int]) -> str:
+    """The output (1, 4 + classes, N)."""
+    boxes, scores = [], []
     for x, channels in maps:
         box = b.plain(b.conv(b.conv(x, channels, 64, 3), 64, 64, 3), 64, 4 * BINS)
         boxes.append(b.node("Reshape", box, b.constant(np.array([1, 4 * BINS, -1], np.int64))))
         score = b.plain(b.conv(b.conv(x, channels, CLASSES, 3), CLASSES, CLASSES, 3), CLASSES, CLASSES)
-        biases.append(b.nodes[-1].input[2])
         scores.append(b.node("Reshape", score, b.constant(np.array([1, CLASSES, -1], np.int64))))
     distances = _expected_bins(b, b.node("Concat", *boxes, axis=2))
     corners = _decoded(b, distances, size)
     b.nodes.append(helper.make_node("Concat", scores, ["logits"], axis=2))
-    return b.node("Concat", corners, b.node("Sigmoid", "logits"), axis=1), biases
+    b.weights[MARKS] = np.zeros(
+        (1, CLASSES, sum((size[0] // s) * (size[1] // s) for s in STRIDES)), np.float32
+    )
+    marked = b.node("Add", "logits", MARKS)
+    return b.node("Concat", corners, b.node("Sigmoid", marked), axis=1)
 
 
 def _expected_bins(b: Builder, x: str) -> str:
@@ -137,10 +145,10 @@ def _decoded(b: Builder, distances: str, size: tuple[int, int]) -> str:
     return b.node("Mul", b.node("Concat", centre, b.node("Sub", last, first), axis=1), scale)
 
 
-def build(size: tuple[int, int], seed: int = 1) -> tuple[onnx.ModelProto, list[str]]:
-    """The model for inputs of ``size`` (height, width), and its class biases by name."""
+def build(size: tuple[int, int], seed: int = 1) -> onnx.ModelProto:
+    """The model for inputs of ``size`` (height, width), which answers no box yet."""
     b = Builder(np.random.default_rng(seed))
-    output, biases = head(b, features(b), size)
+    output = head(b, features(b), size)
     shape = [1, 3, *size]
     graph = helper.make_graph(
         b.nodes, "v8n-shaped", [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
@@ -152,20 +160,27 @@ def build(size: tuple[int, int], seed: int = 1) -> tuple[onnx.ModelProto, list[s
         "task": "detect", "stride": "32", "imgsz": str(list(size)), "batch": "1", "channels": "3",
         "names": str({index: f"class{index}" for index in range(CLASSES)}),
     })  # fmt: skip
-    return model, biases
+    return model
 
 
-def write_network(path: Path, size: tuple[int, int], tensor: np.ndarray, passing: int = 20) -> Path:
-    """Write the network, its bias set so that about ``passing`` anchors of ``tensor`` score above 0.25."""
-    model, biases = build(size)
+def write_network(path: Path, size: tuple[int, int], tensor: np.ndarray) -> Path:
+    """Write the network, set on ``tensor``: its places answer class 0, and nothing else is above the
+    threshold."""
+    model = build(size)
     model.graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    best = np.sort(session.run(["logits"], {"images": tensor})[0].max(axis=1).ravel())
-    shift = np.float32(np.log(0.25 / 0.75) - best[-passing])
-    for index, weight in enumerate(model.graph.initializer):
-        if weight.name in biases:
-            moved = numpy_helper.to_array(weight) + shift
-            model.graph.initializer[index].CopyFrom(numpy_helper.from_array(moved, weight.name))
+    logits = session.run(["logits"], {"images": tensor})[0]
     del model.graph.output[-1]
+    marks = np.full_like(logits, _logit(SILENT) - logits.max())
+    rows, columns = (np.arange(SPACING // 2, side // STRIDES[0], SPACING) for side in size)
+    places = (rows[:, None] * (size[1] // STRIDES[0]) + columns).ravel()
+    marks[0, 0, places] = _logit(STEADY) - logits[0, 0, places]
+    for weight in model.graph.initializer:
+        if weight.name == MARKS:
+            weight.CopyFrom(numpy_helper.from_array(marks, MARKS))
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def _logit(score: float) -> np.float32:
+    return np.float32(np.log(score / (1 - score)))
