@@ -60,7 +60,7 @@ def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = 
         if film is not None:
             _add_file(archive, f"{stem}.mp4", film)
         log = content.log.stream()
-        archive.addfile(_member(MEMBER, log.getbuffer().nbytes), log)
+        _add(archive, MEMBER, log.getbuffer().nbytes, log)
         log.close()
         _add_lines(archive, f"{folder}/detections.csv", detection_rows(content))
         _add_lines(archive, f"{folder}/tracks.csv", track_rows(content))
@@ -102,19 +102,21 @@ def _add_lines(archive: tarfile.TarFile, name: str, lines: Iterable[str]) -> Non
         size = stream.tell()
     packed.seek(0)
     with gzip.GzipFile(fileobj=packed, mode="rb") as text:
-        archive.addfile(_member(name, size), text)
+        _add(archive, name, size, text)
 
 
 def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    archive.addfile(_member(name, len(content)), io.BytesIO(content))
+    _add(archive, name, len(content), io.BytesIO(content))
 
 
 def _add_file(archive: tarfile.TarFile, name: str, path: Path) -> None:
     with path.open("rb") as stream:
-        archive.addfile(_member(name, path.stat().st_size), stream)
+        _add(archive, name, path.stat().st_size, stream)
 
 
-def _member(name: str, size: int) -> tarfile.TarInfo:
+def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes] | gzip.GzipFile) -> None:
     member = tarfile.TarInfo(name)
     member.size, member.mtime, member.mode = size, TIME, 0o644
-    return member
+    archive.addfile(member, content)
+    # It lists what it wrote, to be read again: a file for each frame is half a kilobyte more.
+    archive.getmembers().clear()

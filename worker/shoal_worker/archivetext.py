@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,10 +108,10 @@ def mot_rows(content: ArchiveContent) -> Iterator[str]:
 
 def frame_files(content: ArchiveContent) -> Iterator[tuple[str, str]]:
     """The ``visualevents`` of every frame that has any: (member name, JSON text)."""
-    frames, starts, counts = np.unique(content.table.frames, return_index=True, return_counts=True)
+    bounds = np.flatnonzero(np.diff(content.table.frames, prepend=0, append=0))
     base = uuid.uuid5(NAMESPACE, f"{content.video.name}\n{content.provenance.processed_at}")
-    for frame, first, count in zip(frames.tolist(), starts.tolist(), counts.tolist(), strict=True):
-        rows = content.table.keep(np.arange(first, first + count))
+    for first, end in pairwise(bounds.tolist()):
+        rows, frame = content.table.keep(np.arange(first, end)), int(content.table.frames[first])
         events = [["visualevent", event] for event in _events(content, rows, frame, base)]
         yield f"f{frame:06d}.json", _json(["visualevents", events], indent=None)
 

@@ -19,6 +19,7 @@ from shoal_worker.detector import Detector, Found
 from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import TrackTable
 from shoal_worker.hardware import GPU_PROVIDERS, decoding_device
+from shoal_worker.heap import give_back
 from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions
 from shoal_worker.origin import code_identity
@@ -102,6 +103,7 @@ class Run:
                 self._check(len(log))
         self.tick(len(log), len(log), last=True)
         log.about |= {"damaged": decoding.damaged, "decoder": decoding.decoder}
+        give_back()
         with self.clock.stage("associate"):
             table = tracking.table()
         return Seen(info, decoding.decoder, decoding.damaged, log, table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -299,3 +300,26 @@ def test_frames_of_packed_detections_are_those_that_were_packed():
     for number, found in enumerate(frames):
         assert packed[number].boxes.tolist() == found.boxes.tolist()
     assert len(packed) == 5
+
+
+def test_the_offline_pass_takes_a_bounded_number_of_bytes_for_each_detection():
+    # Given twenty objects in 1500 frames, each unseen in every seventh
+    def run(frames: int) -> int:
+        log = DetectionLog()
+        tracking = tracking_pass(PLAIN, 30, (2000, 2000), online=False, log=log)
+        for number in range(frames):
+            shown = [(60 + 90 * n, 100 + 0.5 * number, 0.9) for n in range(20) if (number + n) % 7]
+            tracking.add(_seen(*shown))
+        tracking.table()
+        return len(log.packed().found)
+
+    run(20)
+    # When it is tracked, its log included
+    tracemalloc.start()
+    try:
+        detections = run(1500)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # Then no stage keeps Python's objects, or many copies of the arrays
+    assert peak / detections < 250
