@@ -93,12 +93,18 @@ def test_the_policy_never_stops_work_and_never_outgrows_the_fleet(load: Load, li
 
 @given(loads, limits, st.integers(1, 50))
 def test_more_waiting_videos_never_mean_fewer_workers(load: Load, limit: Limits, more: int) -> None:
+    limit = replace(limit, budget_usd=None)  # more work may well outgrow a budget
     if load.visible:
         longer = (
             None if load.footage_hours is None else load.footage_hours * (load.visible + more) / load.visible
         )
         fuller = replace(load, visible=load.visible + more, footage_hours=longer)
         assert decide(fuller, limit).count >= decide(load, limit).count
+
+
+@given(loads, limits)
+def test_a_budget_never_adds_a_worker(load: Load, limit: Limits) -> None:
+    assert decide(load, limit).count <= decide(load, replace(limit, budget_usd=None)).count
 
 
 @given(loads, limits)
