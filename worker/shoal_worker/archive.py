@@ -4,8 +4,8 @@ file.
 Members, streamed in this order: ``processingjobconfig.json``, ``tracks/<stem>.txt``, one ``f%06d.json`` per
 frame with detections, ``<stem>.mp4`` if there is one, ``detections.npz`` (every detection, tracked or not,
 for ``shoal retrack``; see ``detectionlog``), then the folder named as the archive without ``.tar.gz`` with
-``detections.csv``, ``tracks.csv`` and ``metadata.json``, and at last ``receipt.json`` where one is wanted.
-The same content gives the same bytes, but for the receipt.
+``detections.csv``, the same rows as ``detections.json``, ``tracks.csv`` and ``metadata.json``, and at last
+``receipt.json`` where one is wanted. The same content gives the same bytes, but for the receipt.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from shoal_worker.archivereader import SAME_ROWS
 from shoal_worker.archivetext import (
     ArchiveContent,
     Provenance,
+    detection_objects,
     detection_rows,
     frame_files,
     job_config,
@@ -63,6 +65,7 @@ def write_archive(target: Path, content: ArchiveContent, *, film: Path | None = 
         _add(archive, MEMBER, log.getbuffer().nbytes, log)
         log.close()
         _add_lines(archive, f"{folder}/detections.csv", detection_rows(content))
+        _add_lines(archive, f"{folder}/{SAME_ROWS}", detection_objects(content))
         _add_lines(archive, f"{folder}/tracks.csv", track_rows(content))
         _add_bytes(archive, f"{folder}/metadata.json", metadata(content).encode())
         if (receipt := receipt_text(content)) is not None:

@@ -13,6 +13,8 @@ from typing import Any
 from shoal_worker.errors import ArchiveError
 
 MAXIMUM_MEMBER = 1024**3
+SAME_ROWS = "detections.json"
+"""Holds what ``detections.csv`` holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def read_archive(path: Path) -> TracksArchive:
 
 
 def _text(archive: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    if not member.isfile() or PurePosixPath(member.name).suffix not in {".json", ".csv", ".txt"}:
+    name = PurePosixPath(member.name)
+    if not member.isfile() or name.suffix not in {".json", ".csv", ".txt"} or name.name == SAME_ROWS:
         return ""
     if member.size > MAXIMUM_MEMBER:
         raise ArchiveError(f"{member.name} is larger than 1 GiB: this is not a tracks archive")

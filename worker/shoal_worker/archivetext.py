@@ -143,15 +143,32 @@ def detection_rows(content: ArchiveContent) -> Iterator[str]:
     Where a box was interpolated, two more columns say so and how long the gap is; a result without any keeps
     MBARI's columns to the letter.
     """
-    flagged = bool(content.table.interpolated.any())
-    yield _csv(DETECTION_COLUMNS + (GAP_COLUMNS if flagged else ()))
+    yield _csv(_detection_columns(content))
+    for row in _detection_values(content):
+        yield _csv(row)
+
+
+def detection_objects(content: ArchiveContent) -> Iterator[str]:
+    """``detections.json``: the rows of ``detections.csv`` as a list of objects, one a line."""
+    columns, before = _detection_columns(content), "[\n"
+    for row in _detection_values(content):
+        yield before + _json(dict(zip(columns, row, strict=True)), indent=None)
+        before = ",\n"
+    yield "\n]\n" if before == ",\n" else "[]\n"
+
+
+def _detection_columns(content: ArchiveContent) -> tuple[str, ...]:
+    return DETECTION_COLUMNS + (GAP_COLUMNS if content.table.interpolated.any() else ())
+
+
+def _detection_values(content: ArchiveContent) -> Iterator[tuple[Any, ...]]:
     table, found = content.table, content.table.detections
-    width, height = content.video.width, content.video.height
+    width, height, flagged = content.video.width, content.video.height, bool(table.interpolated.any())
     columns = (table.frames, table.ids, found.classes, found.scores, found.boxes, table.gaps)
     for frame, identity, index, score, (left, top, right, bottom), gap in _rows(*columns):
         corners = (left / width, top / height, right / width, bottom / height)
         row = (frame, identity, content.label(index), score, *corners)
-        yield _csv(row + ((int(gap > 0), gap) if flagged else ()))
+        yield row + ((int(gap > 0), gap) if flagged else ())
 
 
 def track_rows(content: ArchiveContent) -> Iterator[str]:

@@ -3,7 +3,6 @@ failure."""
 
 from __future__ import annotations
 
-import json
 import tarfile
 import uuid
 from pathlib import Path
@@ -85,9 +84,8 @@ def test_the_archive_opens_in_both_layouts(tmp_path, detector, video):
     assert sorted(archive.events) == list(range(1, FRAMES + 1))
     assert [len(archive.events[frame]) for frame in (1, FRAMES)] == [1, 2]
     # And MBARI's newer files, in a folder called like the archive
-    assert archive.members[-3:] == tuple(
-        f"dive 1.tracks/{name}" for name in ("detections.csv", "tracks.csv", "metadata.json")
-    )
+    newer = ("detections.csv", "detections.json", "tracks.csv", "metadata.json")
+    assert archive.members[-4:] == tuple(f"dive 1.tracks/{name}" for name in newer)
     about = archive.metadata
     assert (about["total_frames"], about["unique_tracks"], about["total_detections"]) == (
         24,
@@ -331,21 +329,6 @@ def test_what_is_no_archive_is_refused(tmp_path, make, says):
     make(path)
     with pytest.raises(ArchiveError, match=says):
         read_archive(path)
-
-
-@pytest.mark.data
-@pytest.mark.skipif(not (SHARED / "mbari").is_dir(), reason="MBARI's archive is not beside the project")
-def test_the_columns_and_keys_are_those_of_mbari_s_own_archive(tmp_path, detector, video):
-    # Given MBARI's unpacked archives, old and new
-    new, old = SHARED / "mbari" / "i2map_tracks", SHARED / "mbari" / "deepsea_track" / "benthic_tracks"
-    archive = read_archive(track_video(video, detector, tmp_path, options=ARGUMENTS).archive)
-    # When ours is compared, Then it has their columns in order, and their keys but for their model's path
-    assert ",".join(archive.detections[0]) == (new / "detections.csv").read_text().splitlines()[0]
-    assert ",".join(archive.tracks[0]) == (new / "tracks.csv").read_text().splitlines()[0]
-    theirs = set(json.loads((new / "metadata.json").read_text()))
-    assert theirs - set(archive.metadata) == {"rfdetr_model"}
-    event = json.loads((old / "f000001.json").read_text())[1][0][1]
-    assert set(event) - set(archive.events[1][0]) == {"class_index"}
 
 
 @pytest.mark.data

@@ -119,21 +119,48 @@ def test_motchallenge_is_read_by_trackeval(archive: Path, tmp_path: Path) -> Non
 
 
 BOX = {"frame", "keyframe", "outside", "occluded", "xtl", "ytl", "xbr", "ybr", "z_order"}
+TASK = ["name", "size", "mode", "overlap", "start_frame", "stop_frame", "labels", "original_size"]
+
+
+def check_cvat(root: ElementTree.Element) -> None:
+    """ "CVAT for video 1.1": the elements in their order, and values that CVAT's importer accepts."""
+    task = root.find("meta/task")
+    assert (root.tag, [child.tag for child in root][:2], root.findtext("version")) == (
+        "annotations", ["version", "meta"], "1.1",
+    )  # fmt: skip
+    assert task is not None
+    assert [child.tag for child in task] == TASK
+    assert {child.tag for child in root[2:]} <= {"track"}
+    labels = {one.findtext("name") for one in task.findall("labels/label")}
+    width, height = (int(task.findtext(f"original_size/{side}", "")) for side in ("width", "height"))
+    assert [int(track.attrib["id"]) for track in root.findall("track")] == list(range(len(root) - 2))
+    for track in root.findall("track"):
+        assert set(track.attrib) == {"id", "label", "source"}
+        assert track.attrib["label"] in labels
+        check_boxes(track, int(task.findtext("size", "")), width, height)
+
+
+def check_boxes(track: ElementTree.Element, frames: int, width: int, height: int) -> None:
+    boxes = [box.attrib for box in track]
+    assert {child.tag for child in track} == {"box"}
+    assert all(set(box) == BOX for box in boxes)
+    assert all(box[flag] in {"0", "1"} for box in boxes for flag in ("keyframe", "outside", "occluded"))
+    numbers = [int(box["frame"]) for box in boxes]
+    assert numbers == sorted(set(numbers))
+    assert 0 <= numbers[0] <= numbers[-1] < frames
+    assert all(0 <= float(box["xtl"]) < float(box["xbr"]) <= width for box in boxes)
+    assert all(0 <= float(box["ytl"]) < float(box["ybr"]) <= height for box in boxes)
 
 
 def test_cvat_xml_has_the_documented_form(archive: Path, tmp_path: Path, content: ExportContent) -> None:
     # When
     root = ElementTree.parse(export_archive(archive, "cvat", tmp_path)).getroot()
     # Then
-    assert (root.tag, [child.tag for child in root][:2], root.findtext("version")) == (
-        "annotations", ["version", "meta"], "1.1",
-    )  # fmt: skip
+    check_cvat(root)
     assert root.findtext("meta/task/size") == str(FRAMES)
     assert root.findtext("meta/task/mode") == "interpolation"
     assert [one.text for one in root.findall("meta/task/labels/label/name")] == ["red", "green", "blue"]
     tracks = {one.attrib["label"]: one.findall("box") for one in root.findall("track")}
-    assert all(set(one.attrib) == {"id", "label", "source"} for one in root.findall("track"))
-    assert all(set(box.attrib) == BOX for boxes in tracks.values() for box in boxes)
     # the red one lives to the last frame; the green one is switched off behind its last
     assert [int(box.attrib["frame"]) for box in tracks["red"]] == list(range(FRAMES))
     assert tracks["red"][-1].attrib["outside"] == "0"
