@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rest_world import World
+from rest_world import Reply, World, move
 from shoal import deployments
+from shoal.contracts.status import DeploymentStatus
 from shoal.resources import hosts
 from shoal.settings import settings
 
@@ -100,3 +101,26 @@ def test_what_cannot_be_routed_is_named(
     # Then
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, field)
     assert says in answer.body["errors"][0]["detail"]
+
+
+def test_put_is_checked_as_post_is(system: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a READY deployment whose host name the system made
+    system.call("POST", "/deploy", REEF)
+    move("reef", 1, DeploymentStatus.DEPLOYING, DeploymentStatus.READY)
+    hosts.claim("reef.models.example.org", "reef", 1)
+    # When / Then: the same specification is the same, whoever fills the name in
+    assert [system.call(*way, REEF).status for way in WAYS] == [200, 200]
+    # and what another deployment has, or what the system has lost, is refused alike
+    hosts.release("reef.models.example.org", "reef")
+    system.call("POST", "/deploy", REEF | {"name": "kelp", "host_name": "kelp.example.org"})
+    hosts.claim("reef.models.example.org", "kelp", 1)
+    assert [refusal(system.call(*way, REEF)) for way in WAYS] == [(409, "host_name")] * 2
+    enter(monkeypatch, HTTPS_LISTENER_ARN="")
+    assert [refusal(system.call(*way, REEF)) for way in WAYS] == [(422, "routing")] * 2
+
+
+WAYS = (("POST", "/deploy"), ("PUT", "/deploy/reef"))
+
+
+def refusal(answer: Reply) -> tuple[int, str]:
+    return answer.status, answer.body["errors"][0]["field"]
