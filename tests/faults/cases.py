@@ -25,6 +25,7 @@ _UNFINISHED = frozenset(
         "STARTING",
     }
 )  # fmt: skip
+_NOT_RETURNED = "UPDATE_ROLLBACK_FAILED"
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,11 @@ class Stage:
         return [*false, *self._untold(status), *self._way_out(status)]
 
     def _untold(self, status: str) -> list[str]:
-        """What is left must be named in the deployment's reason."""
+        """What a teardown left must be named in the deployment's reason; an update takes nothing away."""
         from shoal.deployments import store
 
+        if status == _NOT_RETURNED:
+            return []
         reason = store.get(NAME).reason
         return [
             f"after {status}: {kind} is left and not told" for kind in observed(NAME) if kind not in reason
@@ -116,8 +119,25 @@ class Stage:
         return f"more: {extra}; less: {missing}"
 
     def _way_out(self, status: str) -> list[str]:
-        """With the faults lifted, a deletion finishes whatever state the deployment is in."""
+        """With the faults lifted, a deletion finishes whatever state the deployment is in.
+
+        An update that could not be undone must be undone first, by the rollback that its status asks for.
+        """
         self.world.fleet.broken = ""
+        wrong = self._back_to_good() if status == _NOT_RETURNED else []
+        return wrong + self._deleted(status)
+
+    def _back_to_good(self) -> list[str]:
+        from shoal.deployments import store
+
+        good = store.get(NAME).good_revision
+        self.world.ask("POST", f"/deploy/{NAME}/rollback", {"revision": good})
+        found = store.get(NAME)
+        if (found.status, found.revision) == ("READY", good):
+            return []
+        return [f"rollback to {good} ends in {found.status}, revision {found.revision}: {found.reason}"]
+
+    def _deleted(self, status: str) -> list[str]:
         for _ in range(2):
             self.world.ask("DELETE", f"/deploy/{NAME}")
             if status_of(NAME) == "DELETED":
