@@ -93,6 +93,7 @@ def _change(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     broken = {
         "model_location": _put(house, "models/broken.onnx", b"no model"),
         "instance_type": "g4dn.xlarge",
+        "timeout_hours": 3,
     }
     wrong = {name: value for name, value in spec.items() if name != "registered_model"} | broken
     config = _put(house, "track-config/bytetrack.yaml", b"tracker_type: bytetrack\ntrack_buffer: 60\n")

@@ -8,6 +8,7 @@ from typing import Any
 
 import deployment_flow as flow
 import pytest
+from shoal.aws import client
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.deployments import changes, ledger, revisions, status, store
 from shoal.errors import Conflict, NotFound, ServiceNotStable, ShoalError, StaleWriter
@@ -326,3 +327,87 @@ def test_a_busy_queue_worker_may_finish_its_video() -> None:
     assert (answer["ready"], "finish their videos" in answer["reason"]) == (True, True)
     one.deployments[0].update(failedTasks=1)
     assert flow.handler("service_status")(payload, None)["ready"] is False
+
+
+def watching() -> dict[str, Any]:
+    """What every alarm and the dashboard of the deployment are set to."""
+    alarms = client("cloudwatch").describe_alarms(AlarmNamePrefix="shoal-dev-benthic-")["MetricAlarms"]
+    (name,) = [one["DashboardName"] for one in client("cloudwatch").list_dashboards()["DashboardEntries"]]
+    body = client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+    volatile = ("StateUpdatedTimestamp", "AlarmConfigurationUpdatedTimestamp")
+    kept = [{key: value for key, value in one.items() if key not in volatile} for one in alarms]
+    return {one["AlarmName"].removeprefix("shoal-dev-benthic-"): one for one in kept} | {"dashboard": body}
+
+
+@pytest.mark.parametrize("ends", ["ready", "returned", "asked for"])
+def test_the_alarms_and_the_dashboard_are_of_the_revision_that_serves(ends: str) -> None:
+    # Given
+    flow.ready(spec())
+    before = watching()
+    # When
+    payload = updated(spec(timeout_hours=5))
+    later = watching()
+    if ends == "returned":
+        fail(payload)
+    else:
+        finish(payload)
+    if ends == "asked for":
+        claim = changes.rollback("benthic", "someone")
+        back = {"deployment": "benthic", "revision": claim.revision, "generation": claim.generation}
+        flow.make(spec(), back)
+        finish(back)
+    # Then: 5 hours and one to gather; what does not follow from it was not touched
+    assert [key for key in before if before[key] != later[key]] == ["oldest-video", "dashboard"]
+    assert (before["oldest-video"]["Threshold"], later["oldest-video"]["Threshold"]) == (10_800, 21_600)
+    assert '{"value": 21600, "label": "alarm"}' in later["dashboard"]
+    assert watching() == (later if ends == "ready" else before)
+
+
+def test_an_update_that_changes_nothing_watched_sets_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    flow.ready(spec())
+    calls = flow.Fault("none", "before").install(monkeypatch).called
+    # When
+    finish(updated(spec(args="--conf-thres=0.3")))
+    # Then
+    assert {"PutMetricAlarm", "PutDashboard"} & set(calls) == set()
+
+
+@pytest.mark.parametrize(
+    ("operation", "when"),
+    [("PutMetricAlarm", "lost"), ("PutMetricAlarm", "crash"), ("PutDashboard", "before")],
+)
+def test_a_fault_at_an_alarm_returns_to_the_good_revision(
+    operation: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    flow.ready(spec())
+    before = watching()
+    payload = flow.begin(spec(timeout_hours=5))
+    flow.Fault(operation, when).install(monkeypatch)
+    # When
+    with pytest.raises((ShoalError, MemoryError)):
+        flow.make(spec(), payload)
+    fail(payload)
+    # Then
+    assert watching() == before
+    assert {one.attempt_until for one in ledger.entries("benthic")} == {""}
+
+
+def test_an_alarm_that_cannot_be_set_back_keeps_nothing_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    flow.ready(spec())
+    before = flow.seen()
+    payload = updated(spec(timeout_hours=5, args="--conf-thres=0.3"))
+    flow.become(payload, "ROLLING_BACK")
+    flow.handler("rollback")(payload, None)
+    flow.settle()
+    # When
+    with monkeypatch.context() as patched:
+        flow.Fault("PutMetricAlarm", "before", times=99).install(patched)
+        passes = [flow.handler("rollback")(payload, None) for _ in range(4)]
+    # Then
+    assert [one.split(":")[0] for one in passes[-1]["failed"]] == ["alarms"]
+    assert (passes[-1]["empty"], passes[-1]["waiting"]) == (False, [])
+    assert flow.seen() == before
+    assert flow.remove(payload, "rollback")[-1]["empty"]

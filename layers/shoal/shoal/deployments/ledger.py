@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from shoal import table
 from shoal.contracts.status import LedgerState
 from shoal.resources import REVISIONED
-from shoal.resources.kind import Entry, Made
+from shoal.resources.kind import FINGERPRINT, Context, Entry, Made
 
 _NOBODY = "shoal"
 """The actor of an event where no step is named."""
@@ -67,6 +67,15 @@ def adjusted(deployment: str, generation: int, entry: Entry, revision: int, acto
     changed = entry.model_copy(update={"attempt_until": "", "revision": revision})
     pointed = _event(deployment, entry, actor, "ADJUSTED", f"to revision {revision}")
     return _put(deployment, generation, changed, *([pointed] if entry.revision != revision else []))
+
+
+def tuned(context: Context, entry: Entry, fingerprint: str, actor: str = _NOBODY) -> Entry:
+    """Its settings are those of ``context`` now."""
+    extra = entry.extra | {FINGERPRINT: fingerprint}
+    changed = entry.model_copy(update={"attempt_until": "", "extra": extra})
+    reason = f"to revision {context.revision}" + (", stopped" if context.halted else "")
+    event = _event(context.deployment, entry, actor, "ADJUSTED", reason)
+    return _put(context.deployment, context.generation, changed, event)
 
 
 def mark_gone(deployment: str, generation: int, entry: Entry, gone: bool) -> Entry:

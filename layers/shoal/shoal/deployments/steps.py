@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict
 
 from shoal.contracts.names import DeploymentName
 from shoal.contracts.status import DeploymentStatus, LedgerState
-from shoal.deployments import ledger, store
+from shoal.deployments import ledger, store, tuning
 from shoal.deployments.model import Deployment
 from shoal.errors import Conflict, ShoalError
-from shoal.resources import ADJUSTED, ALARMS, BY_KIND, REVISIONED
+from shoal.resources import ADJUSTED, ALARMS, BY_KIND, REVISIONED, TUNED
 from shoal.resources.kind import Context, Entry, ResourceKind, Scope
 from shoal.settings import settings
 from shoal.telemetry import logger
@@ -88,8 +88,8 @@ def scope_of(deployment: Deployment) -> Scope:
 def context_of(deployment: Deployment, made: Mapping[str, Entry]) -> Context:
     """What a kind may know while it is made or adjusted."""
     environment = settings().shoal_environment
-    name, spec = deployment.name, deployment.spec
-    return Context(environment, name, spec, deployment.revision, deployment.generation, made)
+    name, spec, halted = deployment.name, deployment.spec, deployment.status.is_halted()
+    return Context(environment, name, spec, deployment.revision, deployment.generation, made, halted)
 
 
 def adjust(actor: str, entry: Entry, deployment: Deployment, made: Mapping[str, Entry]) -> Entry:
@@ -101,13 +101,15 @@ def adjust(actor: str, entry: Entry, deployment: Deployment, made: Mapping[str, 
 
 
 def _make_one(step: str, kind: ResourceKind, deployment: Deployment, made: dict[str, Entry]) -> Entry:
-    known = made.get(kind.kind)
-    if known and known.state is LedgerState.CREATED and not _is_due(known, deployment):
-        return known
-    if known and known.state is LedgerState.CREATED and kind.kind in ADJUSTED:
-        return adjust(step, known, deployment, made)
+    known, context = made.get(kind.kind), context_of(deployment, made)
+    if known and known.state is LedgerState.CREATED:
+        if not _is_due(known, deployment, context):
+            return known
+        if kind.kind in ADJUSTED:
+            return adjust(step, known, deployment, made)
+        if kind.kind in TUNED:
+            return tuning.tune(step, known, context)
     name, generation = deployment.name, deployment.generation
-    context = context_of(deployment, made)
     entry = Entry(kind=kind.kind, order=kind.order, name=kind.name(context), revision=deployment.revision)
     entry = ledger.intend(name, generation, entry)
     try:
@@ -119,10 +121,10 @@ def _make_one(step: str, kind: ResourceKind, deployment: Deployment, made: dict[
     return ledger.made(name, generation, entry, result, step)
 
 
-def _is_due(known: Entry, deployment: Deployment) -> bool:
-    """What is made is left alone, but for what each revision has of its own or is pointed at anew."""
+def _is_due(known: Entry, deployment: Deployment, context: Context) -> bool:
+    """What is made is left alone, but for what each revision has of its own, is pointed at or set anew."""
     if known.kind in REVISIONED:
         return known.revision != deployment.uses.get(known.kind, deployment.revision)
     if known.kind in ADJUSTED:
         return known.revision != deployment.revision or deployment.status is DeploymentStatus.STARTING
-    return False
+    return known.kind in TUNED and tuning.is_due(known, context)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from shoal.contracts.status import Absence, LedgerState
-from shoal.deployments import ledger, revisions, status, steps
+from shoal.deployments import ledger, revisions, status, steps, tuning
 from shoal.deployments.model import Deployment
-from shoal.errors import Retryable, ServiceNotStable, ShoalError
+from shoal.errors import AwsError, Denied, Retryable, ServiceNotStable, ShoalError
 from shoal.resources import ADJUSTED, BY_KIND, REVISIONED
 from shoal.resources.kind import Answer, Entry, Scope, waiting
 from shoal.telemetry import logger
@@ -34,7 +34,7 @@ def run(deployment: Deployment) -> dict[str, Answer]:
         if kind in made and made[kind].state is LedgerState.CREATED:
             made[kind] = steps.adjust(_ACTOR, made[kind], before, made)
     unsteady = _unsteady(made, before)
-    return unsteady or _remove_failed(before, _failed(before))
+    return unsteady or _untuned(made, before) | _remove_failed(before, _failed(before))
 
 
 def _unsteady(made: Mapping[str, Entry], before: Deployment) -> dict[str, Answer]:
@@ -43,6 +43,17 @@ def _unsteady(made: Mapping[str, Entry], before: Deployment) -> dict[str, Answer
     except ServiceNotStable as error:
         return {"service": Answer(Absence.FAILED, error.detail)}
     return {} if found.ready else {"service": waiting(found.reason)}
+
+
+def _untuned(made: Mapping[str, Entry], before: Deployment) -> dict[str, Answer]:
+    """The alarms and the dashboard of the good revision; one that cannot be set delays nothing else."""
+    try:
+        tuning.tune_all(_ACTOR, steps.context_of(before, made), made)
+    except Retryable as error:
+        return {"alarms": waiting(error.detail)}
+    except (AwsError, Denied) as error:
+        return {"alarms": Answer(Absence.FAILED, f"{type(error).__name__}: {error.detail}")}
+    return {}
 
 
 def _failed(before: Deployment) -> list[Entry]:

@@ -13,7 +13,7 @@ from shoal.resources.cluster_capacity import ClusterCapacity
 from shoal.resources.dashboard import Dashboard
 from shoal.resources.host_claim import HostClaim
 from shoal.resources.host_rule import HostRule
-from shoal.resources.kind import AdjustedKind, ResourceKind, RevisionedKind
+from shoal.resources.kind import AdjustedKind, ResourceKind, RevisionedKind, TunedKind
 from shoal.resources.launch_template import LaunchTemplate
 from shoal.resources.launch_template_version import LaunchTemplateVersion
 from shoal.resources.listener import Listener
@@ -24,7 +24,7 @@ from shoal.resources.service import Service
 from shoal.resources.target_group import TargetGroup
 from shoal.resources.task_definition import TaskDefinition
 
-ALARMS: tuple[ResourceKind, ...] = (
+ALARMS: tuple[TunedKind, ...] = (
     DeadLetterAlarm(),
     OldestVideoAlarm(),
     StalledQueueAlarm(),
@@ -62,3 +62,6 @@ REVISIONED: dict[str, RevisionedKind] = {
 
 ADJUSTED: dict[str, AdjustedKind] = {kind.kind: kind for kind in (AutoScalingGroup(), Service())}
 """Kinds that an update points at the new revision, in this order."""
+
+TUNED: dict[str, TunedKind] = {kind.kind: kind for kind in (*ALARMS, Dashboard())}
+"""Kinds whose settings follow the specification and a stop."""

@@ -3,6 +3,10 @@
 An alarm tells the stack's topic (``AlarmTopicArn``) where there is one. Made last and removed first, so that
 none rings over a deployment that is being taken away. Nothing to alarm about is not breaching: a queue at
 rest stops sending metrics after six hours (SQS guide, "Available CloudWatch metrics for Amazon SQS").
+
+What a stop causes cannot ring while it lasts: the threshold is out of reach, so that the alarm is OK. With
+its actions disabled it would stand in ALARM, and tell nobody of a start that brings no worker: actions run
+only when the state changes (CloudWatch guide, "Alarm actions").
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from shoal.aws import client, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.resources import metrics
 from shoal.resources.kind import (
+    FINGERPRINT,
     GONE,
     Answer,
     Context,
@@ -20,6 +25,7 @@ from shoal.resources.kind import (
     Found,
     Made,
     Scope,
+    fingerprint_of,
     make_or_adopt,
     plain_tags,
     upper_tags,
@@ -28,6 +34,9 @@ from shoal.settings import settings
 
 BOOT_MINUTES = 20
 """An instance that boots, pulls an image of 8 GB and loads a model may take that long."""
+
+_LONGEST_AGE = 14 * 24 * 3600
+"""Seconds for which SQS keeps a message at most."""
 
 _ABSENT = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
 
@@ -45,7 +54,16 @@ class _Alarm:
         return scope.name(self.suffix)
 
     def make(self, context: Context) -> Made:
-        return make_or_adopt(self, context, lambda: self._create(context))
+        made = make_or_adopt(self, context, lambda: self._create(context))
+        return Made(made.arn, {FINGERPRINT: self.fingerprint(context)})
+
+    def fingerprint(self, context: Context) -> str:
+        return fingerprint_of(self._settings(context))
+
+    def tune(self, context: Context) -> None:
+        """PutMetricAlarm overwrites all but the tags; the state stays until it is evaluated again."""
+        with domain_errors(f"set alarm {self.name(context)}"):
+            client("cloudwatch").put_metric_alarm(**self._settings(context))
 
     def observe(self, scope: Scope) -> Found | None:
         name = self.name(scope)
@@ -64,14 +82,14 @@ class _Alarm:
         raise NotImplementedError
 
     def _create(self, context: Context) -> Made:
-        topic = settings().alarm_topic_arn
-        client("cloudwatch").put_metric_alarm(
-            AlarmName=self.name(context),
-            AlarmActions=[topic] if topic else [],
-            Tags=upper_tags(context.tags()),
-            **self.watched(context),
-        )
+        tags = upper_tags(context.tags())
+        client("cloudwatch").put_metric_alarm(Tags=tags, **self._settings(context))
         return Made(self.name(context))
+
+    def _settings(self, context: Context) -> dict[str, Any]:
+        topic = settings().alarm_topic_arn
+        name, actions = self.name(context), [topic] if topic else []
+        return {"AlarmName": name, "AlarmActions": actions, **self.watched(context)}
 
 
 class DeadLetterAlarm(_Alarm):
@@ -97,11 +115,11 @@ class OldestVideoAlarm(_Alarm):
     suffix = "oldest-video"
 
     def watched(self, context: Context) -> dict[str, Any]:
-        seconds = round((context.spec.timeout_hours + 1) * 3600)
+        seconds = longest_wait(context.spec)
         return {
             "AlarmDescription": f"A video of {context.deployment} waits for {seconds} s: raise fleet_size",
             **metrics.single(metrics.oldest(context), "Maximum", 300),
-            **_at_least(seconds, periods=1),
+            **_at_least(_LONGEST_AGE + 1 if context.halted else seconds, periods=1),
         }
 
 
@@ -125,7 +143,8 @@ class StalledQueueAlarm(_Alarm):
                     "ReturnData": True,
                 },
             ],
-            **_at_least(1, periods=BOOT_MINUTES),
+            # the expression is 0 or 1
+            **_at_least(2 if context.halted else 1, periods=BOOT_MINUTES),
         }
 
 
@@ -146,8 +165,14 @@ class UnhealthyEndpointAlarm(_Alarm):
             "EvaluationPeriods": BOOT_MINUTES,
             "Threshold": 1,
             "ComparisonOperator": "LessThanThreshold",
-            "TreatMissingData": "breaching",  # without any target there is no metric
+            # without any target there is no metric
+            "TreatMissingData": "notBreaching" if context.halted else "breaching",
         }
+
+
+def longest_wait(spec: DeploymentSpec) -> int:
+    """Seconds a video may wait: as long as the longest one may take, and an hour for the fleet to gather."""
+    return round((spec.timeout_hours + 1) * 3600)
 
 
 def _at_least(threshold: float, periods: int) -> dict[str, Any]:

@@ -12,7 +12,19 @@ from typing import Any
 from shoal.aws import client, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.resources import metrics
-from shoal.resources.kind import GONE, Answer, Context, Entry, Found, Made, Scope, make_or_adopt
+from shoal.resources.alarms import longest_wait
+from shoal.resources.kind import (
+    FINGERPRINT,
+    GONE,
+    Answer,
+    Context,
+    Entry,
+    Found,
+    Made,
+    Scope,
+    fingerprint_of,
+    make_or_adopt,
+)
 from shoal.resources.metrics import Metric
 from shoal.settings import settings
 
@@ -33,7 +45,16 @@ class Dashboard:
         return scope.name(settings().aws_region)
 
     def make(self, context: Context) -> Made:
-        return make_or_adopt(self, context, lambda: self._create(context))
+        made = make_or_adopt(self, context, lambda: self._create(context))
+        return Made(made.arn, {FINGERPRINT: self.fingerprint(context)})
+
+    def fingerprint(self, context: Context) -> str:
+        """Without the title, which names the revision."""
+        return fingerprint_of(_graphs(context))
+
+    def tune(self, context: Context) -> None:
+        with domain_errors(f"set dashboard {self.name(context)}"):
+            self._create(context)
 
     def observe(self, scope: Scope) -> Found | None:
         name = self.name(scope)
@@ -83,7 +104,8 @@ def _graphs(context: Context) -> list[dict[str, Any]]:
         dead = metrics.visible(context, "dead_letter_queue")
         graphs += [
             _graph("Videos waiting, in work and failed", [*waiting, dead], "Maximum"),
-            _graph("Age of the oldest video, in seconds", [metrics.oldest(context)], "Maximum"),
+            _graph("Age of the oldest video, in seconds", [metrics.oldest(context)], "Maximum")
+            | _line(longest_wait(context.spec), "alarm"),
         ]
     if context.spec.has_endpoint:
         answers = [metrics.of_endpoint(context, f"HTTPCode_Target_{code}_Count") for code in ("2XX", "5XX")]
@@ -105,3 +127,8 @@ def _graph(title: str, lines: list[Metric], statistic: str = "Average") -> dict[
         "region": settings().aws_region,
         "view": "timeSeries",
     }
+
+
+def _line(value: int, label: str) -> dict[str, Any]:
+    """A horizontal line across a graph (CloudWatch, dashboard body structure)."""
+    return {"annotations": {"horizontal": [{"value": value, "label": label}]}}

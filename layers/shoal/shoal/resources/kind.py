@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,11 +66,15 @@ def own_tags(scope: Scope) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Context(Scope):
-    """What a making step knows. ``made`` holds the entries of the kinds that were made before, by kind."""
+    """What a making step knows. ``made`` holds the entries of the kinds that were made before, by kind.
+
+    ``halted``: the fleet is sent to nothing on purpose.
+    """
 
     revision: int
     generation: int
     made: Mapping[str, Entry] = field(default_factory=dict)
+    halted: bool = False
 
     def tags(self) -> dict[str, str]:
         return own_tags(self) | {REVISION_TAG: str(self.revision)}
@@ -173,6 +179,25 @@ class AdjustedKind(ResourceKind, Protocol):
 
     def halt(self, scope: Scope) -> int:
         """Let it run nothing, and answer how much still runs; saying it twice changes nothing."""
+
+
+class TunedKind(ResourceKind, Protocol):
+    """A kind whose settings follow the specification, and whether the deployment is stopped."""
+
+    def fingerprint(self, context: Context) -> str:
+        """The same for the same settings; the ledger keeps it, so that only a change costs a call."""
+
+    def tune(self, context: Context) -> None:
+        """Set what ``context`` wants; saying it twice changes nothing."""
+
+
+FINGERPRINT = "fingerprint"
+"""Where ``Entry.extra`` of a :class:`TunedKind` keeps what was set last."""
+
+
+def fingerprint_of(settings: Any) -> str:
+    """Sixteen hexadecimal digits for anything that JSON can say."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def make_or_adopt(
