@@ -85,6 +85,8 @@ def print_deployment(deployment: dict[str, Any]) -> None:
     for label, key in (("reason", "reason"), ("endpoint", "endpoint"), ("queue", "queue_url")):
         if deployment.get(key):
             console.print(f"  {label}: {deployment[key]}", soft_wrap=True)
+    if sentence := spent_in_words(deployment.get("spending")):
+        console.print(f"  spent: {sentence}", soft_wrap=True)
     for item in deployment.get("adjustments", []):
         console.print(
             f"  adjusted: {item['field']} {item['given']} -> {item['used']}: {item['reason']}", soft_wrap=True
@@ -93,6 +95,15 @@ def print_deployment(deployment: dict[str, Any]) -> None:
         console.print(f"  {resource['kind']}: {resource['name']} ({resource['state']})", soft_wrap=True)
     for left in deployment.get("leftovers", []):
         console.print(f"  [yellow]left[/yellow] {left_in_words(left)}", soft_wrap=True)
+
+
+def spent_in_words(spending: dict[str, Any] | None) -> str:
+    """``about 31.42 of 200 USD, 4 workers at 1.017 USD an hour``; empty where there is nothing to say."""
+    if not spending or not (spending["usd"] or spending["budget_usd"]):
+        return ""
+    budget = f" of {spending['budget_usd']:g}" if spending["budget_usd"] else ""
+    price = f" at {spending['usd_per_hour']:.4g} USD an hour" if spending["usd_per_hour"] else ""
+    return f"about {spending['usd']:.2f}{budget} USD, {spending['workers']} workers{price}"
 
 
 def left_in_words(left: dict[str, Any]) -> str:

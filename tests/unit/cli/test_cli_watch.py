@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from shoal_cli.watch import DidNotFinish, watch_deployment, watch_jobs
+from shoal_cli.watch import DidNotFinish, spent_in_words, watch_deployment, watch_jobs
 
 
 class FakeApi:
@@ -52,6 +52,22 @@ def test_the_deadline_is_an_error_that_says_the_work_goes_on() -> None:
     with pytest.raises(DidNotFinish, match="still DEPLOYING") as caught:
         watch_deployment(FakeApi("DEPLOYING"), "reef", timeout_seconds=-1, poll_seconds=0)  # type: ignore[arg-type]
     assert "goes on" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("spending", "expected"),
+    [
+        (None, ""),  # an API of before
+        ({"usd": 0, "budget_usd": None, "workers": 0, "usd_per_hour": 1.0}, ""),
+        (
+            {"usd": 31.416, "budget_usd": 200.0, "workers": 4, "usd_per_hour": 1.01696},
+            "about 31.42 of 200 USD, 4 workers at 1.017 USD an hour",
+        ),
+        ({"usd": 1, "budget_usd": None, "workers": 1, "usd_per_hour": None}, "about 1.00 USD, 1 workers"),
+    ],
+)
+def test_what_was_spent_is_said_beside_the_budget(spending: dict[str, Any] | None, expected: str) -> None:
+    assert spent_in_words(spending) == expected
 
 
 def test_only_our_own_jobs_are_waited_for() -> None:

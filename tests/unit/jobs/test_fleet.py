@@ -60,7 +60,7 @@ def test_the_policy(load: Load, limits: Limits, expected: int) -> None:
     ("load", "limits", "word"),
     [
         (Load(9, 0, 0), Limits(4), "the fleet size is 4"),
-        (Load(8, 0, 0, spent_usd=3), Limits(8, budget_usd=3, price=1), "budget of 3 USD is spent"),
+        (Load(8, 0, 0, spent_usd=3), Limits(8, budget_usd=3, price=1), "stop at 3 USD"),
         (Load(8, 0, 0), Limits(8, deadline_hours=4), "due in 4.00 hours"),
         (Load(0, 0, 1), Limits(1), "have their idle time"),
     ],

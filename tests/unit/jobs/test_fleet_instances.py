@@ -95,7 +95,7 @@ def test_the_group_is_raised_at_once_and_never_lowered(
     account: Account, desired: int, workers: int, expected: int
 ) -> None:
     account.desired = desired
-    instances.raise_to("reef", workers)
+    instances.raise_to("reef", workers, instances.group_of("reef"))
     assert account.desired == expected
     assert len(account.calls) == (expected != desired)
 
@@ -106,7 +106,7 @@ def test_a_group_that_cannot_be_raised_is_left_to_managed_scaling(
 ) -> None:
     for name, value in change.items():
         setattr(account, name, value)
-    instances.raise_to("reef", 3)
+    instances.raise_to("reef", 3, instances.group_of("reef"))
     assert account.desired == 0
 
 

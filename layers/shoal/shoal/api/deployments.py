@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from http import HTTPStatus
 
-from shoal import deployments, table
+from shoal import deployments, fleet, table
 from shoal.api import accepting
 from shoal.api.gate import Answer, Request
 from shoal.api.idempotency import once
-from shoal.api.model import DeploymentPage, Description, Resource, Summary
+from shoal.api.model import DeploymentPage, Description, Resource, SpendingView, Summary
 from shoal.api.model_source import resolve
 from shoal.api.pages import limit_of, position_of, token_for
 from shoal.api.routing import routed
@@ -72,6 +72,7 @@ def describe(name: str) -> Answer:
         adjustments=found.adjustments,
         resources=resources(name),
         leftovers=found.leftovers,
+        spending=_spending(found),
         events=list(reversed(deployments.events(name, _EVENTS))),
         links=accepting.links(found),
     )
@@ -132,10 +133,23 @@ def _check_served(field: str, wanted: int | str | None, served: int | str | None
     raise Conflict(f"another {field} is served", [{"field": field, "detail": detail}])
 
 
+def _spending(deployment: Deployment) -> SpendingView:
+    spec, known = deployment.spec, fleet.spending.recall(deployment)
+    return SpendingView(
+        usd=round(known.usd, 2),
+        usd_per_hour=fleet.spending.price_of(spec),
+        workers=known.workers,
+        budget_usd=spec.budget_usd,
+        deadline_hours=spec.deadline_hours,
+        stopped=fleet.spending.is_stopped(deployment, known),
+    )
+
+
 def _deletion(name: str, actor: str, again: bool) -> Deployment:
     deployments.begin_deletion(name, actor, again)
     return deployments.get(name)
 
 
 def _summary(deployment: Deployment) -> Summary:
-    return Summary.model_validate(deployment.model_dump(include=set(Summary.model_fields)))
+    fields = deployment.model_dump(include=set(Summary.model_fields)) | {"reason": deployment.said}
+    return Summary.model_validate(fields)

@@ -82,7 +82,7 @@ def _wake(deployment: Deployment) -> int | None:
     if not deployment.status.is_live():
         return 0
     try:
-        return fleet.apply(deployment, just_sent=jobs.top_up(deployment.name, str(deployment.queue_url)))
+        return fleet.apply(deployment, just_sent=fleet.feed(deployment))
     except Denied:
         raise
     except ShoalError:  # the videos are recorded: an error would make the sender submit them again

@@ -44,6 +44,21 @@ class Summary(BaseModel):
     updated_at: str
 
 
+class SpendingView(BaseModel):
+    """What the fleet has cost since the deployment was READY, estimated from instance hours and list prices.
+
+    ``usd_per_hour`` is the price of one worker, null where it is not known. ``stopped``: the budget allows no
+    further video.
+    """
+
+    usd: float
+    usd_per_hour: float | None
+    workers: int
+    budget_usd: float | None
+    deadline_hours: float | None
+    stopped: bool
+
+
 class Description(Summary):
     """A deployment with everything that is known of it; events are oldest first.
 
@@ -54,6 +69,7 @@ class Description(Summary):
     adjustments: list[Adjustment]
     resources: list[Resource]
     leftovers: list[Leftover]
+    spending: SpendingView
     events: list[Event]
     links: dict[str, str]
 

@@ -10,6 +10,7 @@ from shoal.api.validate import field_error, validated
 from shoal.contracts.deployment import MINIMUM_ROOT_VOLUME_GIB, Adjustment, DeploymentSpec
 from shoal.contracts.names import deployment_name_from
 from shoal.errors import InvalidRequest
+from shoal.fleet import spending
 
 NAME_PATTERN = r"[a-z][a-z0-9-]{1,22}[a-z0-9]"
 NAME_FIELDS = ("name", "StackName", "registry-name")
@@ -32,7 +33,11 @@ def read_specification(tree: Any) -> tuple[DeploymentSpec, list[Adjustment]]:
     if "registry-name" in fields:
         fields = _from_registry_words(fields)
     adjustments = [*_adjust_name(fields), *_adjust_volume(fields)]
-    return validated(DeploymentSpec, fields, "the specification"), adjustments
+    spec = validated(DeploymentSpec, fields, "the specification")
+    if spec.budget_usd is not None and spending.price_of(spec) is None:
+        detail = f"the price of {spec.instance_type} is not known: leave budget_usd out"
+        raise field_error("budget_usd", detail)
+    return spec, adjustments
 
 
 def config_of(tree: Any) -> dict[str, Any]:

@@ -60,6 +60,12 @@ class DeploymentSpec(BaseModel):
     timeout_hours: float = Field(
         2.0, gt=0, le=11.5, validation_alias=_either("timeout_hours", "TimeoutHours")
     )
+    budget_usd: float | None = Field(
+        None, gt=0, le=1_000_000, description="the fleet stops before it has cost more (an estimate)"
+    )
+    deadline_hours: float | None = Field(
+        None, gt=0, le=8760, description="what waits is to be done within so many hours"
+    )
     notify: tuple[EmailStr, ...] = Field((), max_length=10)
     dashboard: bool = True
 
@@ -77,6 +83,13 @@ class DeploymentSpec(BaseModel):
             raise ValueError("routing: host is for an endpoint: add endpoint to serves")
         if self.host_name and self.routing != "host":
             raise ValueError("host_name: needs routing: host")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_a_queue(self) -> DeploymentSpec:
+        for field in ("budget_usd", "deadline_hours"):
+            if getattr(self, field) is not None and not self.has_queue:
+                raise ValueError(f"{field}: is for videos: add queue to serves")
         return self
 
     @property

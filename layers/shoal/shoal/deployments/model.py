@@ -31,6 +31,7 @@ class Deployment(BaseModel):
     ``revision`` is the wanted one, ``good_revision`` the last that was READY (0: none yet),
     ``first_revision`` the one that made the resources, ``last_revision`` the highest number given. ``uses``
     says, by kind, which revision made the task definition and the launch template version that are wanted.
+    ``fleet_reason`` is what keeps its fleet from working (:mod:`shoal.deployments.fleet_reason`).
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -38,6 +39,7 @@ class Deployment(BaseModel):
     name: str
     status: DeploymentStatus
     reason: str = ""
+    fleet_reason: str = ""
     revision: int
     generation: int
     spec: DeploymentSpec
@@ -52,6 +54,12 @@ class Deployment(BaseModel):
     last_revision: int = 0
     good_revision: int = 0
     uses: dict[str, int] = {}
+
+    @property
+    def said(self) -> str:
+        """Its reason for a person: while its workers may run, with what keeps them from it."""
+        parts = (self.reason, self.fleet_reason if self.status.is_live() else "")
+        return "; ".join(part for part in parts if part)
 
     @classmethod
     def from_item(cls, item: dict[str, Any]) -> Deployment:

@@ -21,12 +21,21 @@ _IN_SERVICE = "InService"
 _BUSY = frozenset({"ScalingActivityInProgress", "ResourceContention", "ScalingActivityInProgressFault"})
 
 
-def raise_to(name: str, workers: int) -> None:
+def group_of(name: str) -> dict[str, Any] | None:
+    """The deployment's Auto Scaling group as it is; None where there is none."""
+    return describe_group(_name(name))
+
+
+def alive(group: dict[str, Any] | None) -> int:
+    """How many instances the group has, from their start to their end."""
+    return len(group["Instances"]) if group else 0
+
+
+def raise_to(name: str, workers: int, group: dict[str, Any] | None) -> None:
     """The group's desired capacity, raised at once where it is below; never lowered here.
 
     One instance carries one worker: its GPU has no second place.
     """
-    group = describe_group(_name(name))
     if group is None or group.get("Status"):
         return  # it is being made or deleted: managed scaling sees the tasks that wait
     wanted = min(workers, int(group["MaxSize"]))

@@ -59,6 +59,8 @@ class Decision:
 
     count: int
     reason: str
+    stopped: bool = False
+    """The budget allows no further video."""
 
 
 def decide(load: Load, limits: Limits) -> Decision:
@@ -75,12 +77,18 @@ def decide(load: Load, limits: Limits) -> Decision:
     wanted, why = _for_backlog(load, limits)
     affordable = _affordable(load, limits)
     if affordable < wanted and affordable <= load.in_flight:
-        return Decision(floor, f"the budget of {limits.budget_usd:g} USD is spent: no further video starts")
+        return hold(load, limits)
     if affordable < wanted:
         wanted, why = affordable, f"the budget of {limits.budget_usd:g} USD allows {affordable}"
     if limits.fleet_size < wanted:
         wanted, why = limits.fleet_size, f"{why}; the fleet size is {limits.fleet_size}"
     return Decision(max(floor, min(load.current, most), wanted), why)
+
+
+def hold(load: Load, limits: Limits) -> Decision:
+    """What is in flight is finished, nothing else begins: a fleet that its budget has stopped."""
+    floor = min(max(load.in_flight, limits.minimum), max(load.current, limits.fleet_size))
+    return Decision(floor, _stop_at(limits), stopped=True)
 
 
 def surplus(load: Load) -> bool:
@@ -106,6 +114,14 @@ def _for_backlog(load: Load, limits: Limits) -> tuple[int, str]:
         why = f"{why}, due in {max(0.0, limits.deadline_hours - load.waited_hours):.2f} hours"
     videos = load.visible + load.in_flight
     return max(1, min(videos, math.ceil(min(work / share, videos)))), why
+
+
+def _stop_at(limits: Limits) -> str:
+    """The same sentence at every pass: it is told when it changes."""
+    return (
+        f"stop at {limits.budget_usd:g} USD: another video would go beyond the budget; "
+        "raise budget_usd to go on"
+    )
 
 
 def _affordable(load: Load, limits: Limits) -> int:

@@ -8,10 +8,11 @@ from shoal import deployments, jobs
 from shoal.aws import client, domain_errors
 from shoal.contracts.names import resource_name
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments import Deployment, halting
+from shoal.deployments import Deployment, fleet_reason, halting
 from shoal.errors import Conflict, ShoalError
-from shoal.fleet import instances, memory
-from shoal.fleet.policy import Limits, Load, decide, surplus
+from shoal.fleet import instances, memory, spending, telling
+from shoal.fleet.policy import Decision, Limits, Load, decide, hold
+from shoal.fleet.spending import Spending
 from shoal.settings import settings
 from shoal.telemetry import logger
 
@@ -29,22 +30,43 @@ def apply(deployment: Deployment, just_sent: int = 0) -> int:
     """
     visible, in_flight = _backlog(str(deployment.queue_url))
     current = _current(deployment.name)
+    on_instances = deployment.spec.compute == "ec2-gpu"
+    group = instances.group_of(deployment.name) if on_instances else None
+    spent = spending.count(deployment, instances.alive(group) if on_instances else current)
     remembered = memory.recall(deployment.name)
-    load = Load(visible=max(visible, just_sent), in_flight=in_flight, current=current)
+    load = Load(visible=max(visible, just_sent), in_flight=in_flight, current=current, spent_usd=spent.usd)
     if just_sent:
         remembered = memory.note_submission(deployment.name, remembered)
     else:
-        remembered = memory.note_surplus(deployment.name, remembered, surplus(load))
-    decision = decide(remembered.complete(load), _limits(deployment))
+        remembered = memory.note_pass(deployment.name, remembered, load)
+    decision = _decide(deployment, remembered.complete(load), spent)
     if decision.count < current and _changed(deployment, load, remembered):
         return current  # videos came while this pass looked: the next one decides
     if decision.count != current:
         _set(deployment.name, decision.count)
         counts = {"visible": load.visible, "in_flight": in_flight, "from": current, "to": decision.count}
         logger().info("fleet changed: %s", decision.reason, extra={"deployment": deployment.name, **counts})
-    if deployment.spec.compute == "ec2-gpu":
-        instances.raise_to(deployment.name, decision.count)
+    if on_instances:
+        instances.raise_to(deployment.name, decision.count, group)
     return decision.count
+
+
+def feed(deployment: Deployment) -> int:
+    """Send what waits in the table; answers how many messages. Nothing where the budget has stopped it."""
+    if spending.is_stopped(deployment, spending.recall(deployment)):
+        return 0
+    return jobs.top_up(deployment.name, str(deployment.queue_url))
+
+
+def _decide(deployment: Deployment, load: Load, spent: Spending) -> Decision:
+    """By the policy; what a budget has stopped stays stopped, whatever the estimates say next."""
+    limits, was = _limits(deployment), spending.is_stopped(deployment, spent)
+    decision = hold(load, limits) if was else decide(load, limits)
+    if decision.stopped and not was:
+        spending.stop(deployment)
+    if decision.stopped:
+        fleet_reason.tell(deployment, decision.reason)
+    return decision
 
 
 def _changed(deployment: Deployment, load: Load, remembered: memory.Memory) -> bool:
@@ -77,15 +99,37 @@ def reconcile(event: object = None) -> dict[str, int]:
 def _pass(deployment: Deployment) -> int:
     """While an update rolls, an instance that is empty waits for the new worker: none is reaped then."""
     if deployment.status.is_halted():
-        halting.advance(deployment)
-        return 0
-    sent = jobs.top_up(deployment.name, str(deployment.queue_url))
+        return _halted(deployment)
+    stopped = _held_back(deployment)
+    sent = 0 if stopped else jobs.top_up(deployment.name, str(deployment.queue_url))
     wanted = apply(deployment, just_sent=sent)
-    if not sent:
+    if not stopped:
+        fleet_reason.tell(deployment, "")
+    if not sent and not stopped:
         _recover(deployment)
     if deployment.spec.compute != "ec2-gpu" or deployment.status is not DeploymentStatus.READY:
         return 0
     return instances.reap(deployment.name, wanted, lambda: _current(deployment.name))
+
+
+def _halted(deployment: Deployment) -> int:
+    """Towards nothing; what still runs is counted."""
+    if spending.recall(deployment).workers:
+        spending.count(deployment, instances.alive(instances.group_of(deployment.name)))
+    if deployment.queue_url and deployment.status is DeploymentStatus.STOPPING:
+        jobs.withdraw(deployment.name, deployment.queue_url)
+    halting.advance(deployment)
+    return 0
+
+
+def _held_back(deployment: Deployment) -> bool:
+    """Whether the budget has stopped the fleet; then no worker finds a further video, and people are told."""
+    spent = spending.recall(deployment)
+    if not spending.is_stopped(deployment, spent):
+        return False
+    jobs.withdraw(deployment.name, str(deployment.queue_url))
+    telling.budget(deployment, spent)
+    return True
 
 
 def _recover(deployment: Deployment) -> None:
@@ -119,7 +163,13 @@ def _is_reconciled(deployment: Deployment) -> bool:
 
 def _limits(deployment: Deployment) -> Limits:
     spec = deployment.spec
-    return Limits(fleet_size=spec.fleet_size, minimum=1 if spec.has_endpoint else 0)
+    return Limits(
+        fleet_size=spec.fleet_size,
+        minimum=1 if spec.has_endpoint else 0,
+        deadline_hours=spec.deadline_hours,
+        budget_usd=spec.budget_usd,
+        price=spending.price_of(spec) or 0.0,
+    )
 
 
 def _with_fleet() -> list[Deployment]:

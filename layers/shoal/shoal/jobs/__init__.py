@@ -1,9 +1,20 @@
 """Video jobs: recorded once for each piece of work, fed to the queue, listed."""
 
 from shoal.jobs import changes, dives, recovery, uploads
-from shoal.jobs.feed import top_up
+from shoal.jobs.feed import top_up, withdraw
 from shoal.jobs.intake import take
 from shoal.jobs.store import get, list_jobs
 from shoal.jobs.submission import Submission
 
-__all__ = ["Submission", "changes", "dives", "get", "list_jobs", "recovery", "take", "top_up", "uploads"]
+__all__ = [
+    "Submission",
+    "changes",
+    "dives",
+    "get",
+    "list_jobs",
+    "recovery",
+    "take",
+    "top_up",
+    "uploads",
+    "withdraw",
+]

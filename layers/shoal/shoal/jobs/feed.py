@@ -7,10 +7,13 @@ between loses nothing, the reconciler's next pass sends it. A message sent twice
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from shoal import table
 from shoal.aws import client, domain_errors
+from shoal.contracts.job import job_key
+from shoal.contracts.status import JobStatus
 from shoal.jobs import queue
 
 ROOM = 2_000
@@ -18,6 +21,10 @@ ROOM = 2_000
 
 _PREFIX = "FEED#"
 _DELETES = 100
+_WITHDRAWALS = 100
+"""Batches of ten in one pass; the next one takes the rest."""
+_HIDDEN_SECONDS = 30
+_NOT_OVER = frozenset({JobStatus.QUEUED, JobStatus.RUNNING})
 _VISIBLE = "ApproximateNumberOfMessages"
 
 
@@ -47,6 +54,48 @@ def top_up(deployment: str, queue_url: str) -> int:
     for start in range(0, len(sent), _DELETES):
         table.write(*[unmark(deployment, job_id) for job_id in sent[start : start + _DELETES]])
     return len(sent)
+
+
+def withdraw(deployment: str, queue_url: str) -> int:
+    """Take back what waits in the queue, so that no worker finds a further video; answers how many.
+
+    Each message becomes its job's marker again before it goes: dying in between leaves a duplicate. A message
+    that is no recorded job's is left alone.
+    """
+    taken = 0
+    for _ in range(_WITHDRAWALS):
+        with domain_errors("take back the messages of the queue"):
+            answer = client("sqs").receive_message(
+                QueueUrl=queue_url, MaxNumberOfMessages=10, VisibilityTimeout=_HIDDEN_SECONDS
+            )
+        received = {_job_of(one["Body"]): one for one in answer.get("Messages", [])}
+        if not received:
+            break
+        taken += _take_back(deployment, queue_url, received)
+    return taken
+
+
+def _take_back(deployment: str, queue_url: str, received: dict[str, dict[str, Any]]) -> int:
+    items = table.read_many([job_key(deployment, job_id) for job_id in received if job_id])
+    found = {str(item["job_id"]): item for item in items}
+    waiting = [job_id for job_id, item in found.items() if item["status"] in _NOT_OVER]
+    if waiting:
+        table.write(*[marker(deployment, job_id, received[job_id]["Body"]) for job_id in waiting])
+    entries = [{"Id": job_id, "ReceiptHandle": received[job_id]["ReceiptHandle"]} for job_id in found]
+    if entries:
+        with domain_errors("take back the messages of the queue"):
+            client("sqs").delete_message_batch(QueueUrl=queue_url, Entries=entries)
+    return len(waiting)
+
+
+def _job_of(body: str) -> str:
+    """The job of a message; empty where it names none."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return ""
+    job_id = parsed.get("job_id") if isinstance(parsed, dict) else None
+    return job_id if isinstance(job_id, str) and 0 < len(job_id) <= 64 else ""
 
 
 def _visible(queue_url: str) -> int:

@@ -1,6 +1,8 @@
 """E-mail about what became of a deployment."""
 
-from shoal.notify.message import Mail, compose
+from shoal.notify import budget, once
+from shoal.notify.message import compose
+from shoal.notify.parts import Mail
 from shoal.notify.send import notify
 
-__all__ = ["Mail", "compose", "notify"]
+__all__ = ["Mail", "budget", "compose", "notify", "once"]

@@ -1,13 +1,12 @@
-"""What an e-mail about a deployment says: one list of parts, rendered as text and as HTML."""
+"""What an e-mail about a deployment says."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, field
 
 from shoal.contracts.leftover import cost_in_words, total
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment
-from shoal.notify.safe import header, markup, plain
+from shoal.notify.parts import Mail, Part, rendered
+from shoal.notify.safe import header
 
 _S = DeploymentStatus
 _HAPPENED = {
@@ -24,30 +23,6 @@ _HAPPENED = {
 
 _UNDONE = "The update failed. The revision before serves as it did, and nothing is left of the failed one."
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>
-<body style="font-family:sans-serif;max-width:44em">
-<h1>{title}</h1>
-{body}
-</body></html>
-"""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A paragraph, or facts (label, value), or a command to copy; what is empty is left out."""
-
-    text: str = ""
-    facts: list[tuple[str, str]] = field(default_factory=list)
-    command: str = ""
-
-
-@dataclass(frozen=True)
-class Mail:
-    subject: str
-    text: str
-    html: str
-
 
 def compose(deployment: Deployment, outcome: DeploymentStatus, environment: str) -> Mail:
     """The mail for an outcome; after a rollback or deletion that left something, with each and its cost."""
@@ -61,7 +36,7 @@ def compose(deployment: Deployment, outcome: DeploymentStatus, environment: str)
         *(_how_to_use(deployment) if end is _S.READY and not undone else []),
         *(_how_to_mend(deployment, _S.FAILED if undone else end)),
     ]
-    return Mail(subject, _as_text(subject, parts), _as_html(subject, parts))
+    return rendered(subject, parts)
 
 
 def _end(deployment: Deployment, outcome: DeploymentStatus) -> DeploymentStatus:
@@ -119,33 +94,3 @@ def _how_to_mend(deployment: Deployment, outcome: DeploymentStatus) -> list[Part
     if outcome is _S.FAILED:
         return [Part("Mend what the reason names, then deploy it again.")]
     return []
-
-
-def _as_text(subject: str, parts: list[Part]) -> str:
-    lines = [subject, ""]
-    for part in parts:
-        lines += [part.text] if part.text else []
-        lines += [f"  {label}: {_hanging(value)}" for label, value in part.facts]
-        lines += [f"  {_hanging(part.command)}"] if part.command else []
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _hanging(value: str) -> str:
-    """A value of several lines stays below its label: none of them can pose as a line of ours."""
-    return plain(value).replace("\n", "\n      ")
-
-
-def _as_html(subject: str, parts: list[Part]) -> str:
-    title, body = markup(subject), "\n".join(_part_html(part) for part in parts)
-    return _PAGE.format(title=title, body=body)
-
-
-def _part_html(part: Part) -> str:
-    pieces = [f"<p>{markup(part.text)}</p>"] if part.text else []
-    if part.facts:
-        rows = "".join(f"<dt>{markup(label)}</dt><dd>{markup(value)}</dd>" for label, value in part.facts)
-        pieces.append(f"<dl>{rows}</dl>")
-    if part.command:
-        pieces.append(f"<pre>{markup(part.command)}</pre>")
-    return "\n".join(pieces)

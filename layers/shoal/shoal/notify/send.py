@@ -6,12 +6,15 @@ revision and the outcome, so that a reader can tell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from shoal import deployments
 from shoal.aws import client, domain_errors
 from shoal.contracts.status import DeploymentStatus
-from shoal.notify.message import Mail, compose
+from shoal.deployments import Deployment
+from shoal.notify.message import compose
+from shoal.notify.parts import Mail
 from shoal.notify.safe import header
 from shoal.settings import settings
 from shoal.telemetry import logger
@@ -29,19 +32,29 @@ def notify(name: str, revision: int, generation: int, outcome: DeploymentStatus)
         AwsError: SES refused; in its sandbox the recipients must be verified too.
     """
     deployment = deployments.at(name, revision, generation)
+    return deliver(deployment, lambda: compose(deployment, outcome, settings().shoal_environment))
+
+
+def deliver(deployment: Deployment, composed: Callable[[], Mail]) -> dict[str, Any]:
+    """Mail to the addresses of the specification and to the operators; answers as :func:`notify` does.
+
+    Raises:
+        AwsError: SES refused; in its sandbox the recipients must be verified too.
+    """
+    about = {"deployment": deployment.name, "revision": deployment.revision}
     operators = [part.strip() for part in settings().operator_addresses.split(",") if part.strip()]
     people = [str(address) for address in deployment.spec.notify]
     if not settings().sender_address or not people + operators:
-        logger().info("nobody to mail", extra={"deployment": name, "revision": revision})
+        logger().info("nobody to mail", extra=about)
         return _NOBODY
-    mail = compose(deployment, outcome, settings().shoal_environment)
+    mail = composed()
     copies = [address for address in operators if address not in people] if people else []
     destination = {"ToAddresses": people or operators, "BccAddresses": copies}
     message_id = _send(
         mail, {kind: [header(one) for one in found] for kind, found in destination.items() if found}
     )
     recipients = len(people or operators) + len(copies)
-    logger().info("mailed", extra={"deployment": name, "revision": revision, "recipients": recipients})
+    logger().info("mailed", extra=about | {"recipients": recipients})
     return {"message_id": message_id, "recipients": recipients}
 
 

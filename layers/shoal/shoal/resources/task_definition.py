@@ -27,7 +27,9 @@ from shoal.resources.worker_container import container
 from shoal.settings import settings
 
 _DELETE_A_CALL = 10
-_NOT_OF_THE_TASK = ("comment", "notify", "fleet_size", "instance_type", "root_volume_gib")
+_NOT_OF_THE_TASK = (
+    "comment", "notify", "fleet_size", "instance_type", "root_volume_gib", "budget_usd", "deadline_hours",
+)  # fmt: skip
 """What of a specification no worker is told."""
 _ABSENT = frozenset({"ClientException", "InvalidParameterException"})
 """What DeregisterTaskDefinition answers for one that is gone; the list afterwards has the last word."""
