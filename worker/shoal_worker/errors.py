@@ -19,6 +19,12 @@ class VideoError(EngineError):
     code = "video-unreadable"
 
 
+class PictureError(EngineError):
+    """The bytes are not a picture that can be decoded."""
+
+    code = "picture-unreadable"
+
+
 class ModelError(EngineError):
     """The model cannot be read, or its layout is not one that the worker knows."""
 

@@ -293,7 +293,7 @@ def test_a_defect_is_a_problem_without_its_text(face: Face, monkeypatch: pytest.
     def broken(_: bytes) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(inference_module, "decode_image", broken)
+    monkeypatch.setattr(inference_module, "checked_size", broken)
     answer = face.post(data=picture(), headers={"Content-Type": "image/png"})
     assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert "secret" not in answer.text

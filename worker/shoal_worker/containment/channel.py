@@ -106,6 +106,10 @@ class Slots:
         whole = np.frombuffer(self._memory, np.uint8, int(np.prod(shape)), slot * self._size + offset)
         return whole.reshape(shape)
 
+    def forget(self) -> None:
+        """Give what the slots hold back to the kernel; they read as zeros (madvise(2), MADV_REMOVE)."""
+        self._memory.madvise(mmap.MADV_REMOVE)
+
 
 def create_memory() -> int:
     """A handle of empty shared memory; :func:`resize` gives it its size."""

@@ -18,9 +18,13 @@ _WAIT_SECONDS = 10.0
 
 
 class DecoderStopped(VideoError):
-    """The contained decoder died, or was ended because it was silent or lied."""
+    """The contained decoder died, or was ended because it was ``silent`` or lied."""
 
     code = "video-decoder-stopped"
+
+    def __init__(self, detail: str, *, silent: bool = False) -> None:
+        super().__init__(detail)
+        self.silent = silent
 
 
 class ContainedProcess:
@@ -56,14 +60,14 @@ class ContainedProcess:
         except ChannelError as error:
             raise self._stopped(error) from error
 
-    def hear(self) -> Message:
-        """The child's next message.
+    def hear(self, patience: float | None = None) -> Message:
+        """The child's next message; ``patience`` in seconds where it may take longer than a frame.
 
         Raises:
             DecoderStopped: it died, was silent for too long (and is ended), or said nonsense (and is ended).
         """
         try:
-            return receive(self._socket.fileno(), self._silence)
+            return receive(self._socket.fileno(), patience or self._silence)
         except ChannelError as error:
             raise self._stopped(error) from error
 
@@ -97,7 +101,8 @@ class ContainedProcess:
         self._child.kill()
         if error.silent:
             return DecoderStopped(
-                f"the decoder gave no frame of {self._name} for {self._silence:g} s and was ended: {_ADVICE}"
+                f"the decoder gave no frame of {self._name} for {self._silence:g} s and was ended: {_ADVICE}",
+                silent=True,
             )
         return DecoderStopped(f"the decoder of {self._name} sent {error} and was ended: {_ADVICE}")
 

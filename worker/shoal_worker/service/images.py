@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal_worker.service.problems import Problem, too_large, unreadable
+from shoal_worker.picturefile import decode_picture
+from shoal_worker.service.problems import Problem, too_large
 
 MAXIMUM_PIXELS = 50_000_000
 
@@ -76,18 +77,11 @@ def checked_size(data: bytes) -> tuple[int, int]:
 
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:
-    """The image as RGB, shape ``(height, width, 3)``, uint8.
+    """The image as RGB, shape ``(height, width, 3)``, uint8; decoded in this process.
 
     Raises:
-        Problem: 415 for another format, 413 for too many pixels, 422 for damaged data.
+        Problem: 415 for another format, 413 for too many pixels.
+        PictureError: damaged data.
     """
-    import cv2
-
     checked_size(data)
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        raise unreadable("the image is damaged: write it again") from error
-    if pixels is None:
-        raise unreadable("the image is damaged or cut short: write it again")
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
+    return decode_picture(np.frombuffer(data, np.uint8))

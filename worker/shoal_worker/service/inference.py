@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,12 +16,25 @@ from shoal.contracts.job import JobMessage
 from shoal_worker import Detector, Provenance, TrackOptions, TrackResult, parse_options, track_video
 from shoal_worker.checkpoint import CheckpointStore, discard_checkpoint
 from shoal_worker.config import TrackConfig, read_track_config
-from shoal_worker.errors import EngineError, ModelError, OptionsError, TrackConfigError, VideoError
+from shoal_worker.errors import (
+    EngineError,
+    ModelError,
+    OptionsError,
+    PictureError,
+    TrackConfigError,
+    VideoError,
+)
+from shoal_worker.frames import Image
 from shoal_worker.service.checkpoints import clear, tell
 from shoal_worker.service.errors import JobRejected, ModelUnavailable, Transient, VideoUnreadable
 from shoal_worker.service.gathering import Gathering, PixelBudget
-from shoal_worker.service.images import checked_size, decode_image
-from shoal_worker.service.limits import MAXIMUM_VIDEO_FRAMES, MAXIMUM_VIDEOS
+from shoal_worker.service.images import MAXIMUM_PIXELS, checked_size, decode_image
+from shoal_worker.service.limits import (
+    MAXIMUM_IMAGE_BYTES,
+    MAXIMUM_PICTURE_DECODERS,
+    MAXIMUM_VIDEO_FRAMES,
+    MAXIMUM_VIDEOS,
+)
 from shoal_worker.service.messages import VideoJob
 from shoal_worker.service.prediction import boxes_of, tracks_of
 from shoal_worker.service.problems import Problem, not_now, too_large, unreadable
@@ -40,9 +54,20 @@ def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings)
         tracking = read_track_config(config) if config else TrackConfig()
         detector = Detector(path, device=options.device, half=options.half)
         gathering = Gathering(lambda images: detector.detect_many(images, options))
-        return SharedModel(detector, tracking, options, settings, gathering)
+        return SharedModel(detector, tracking, options, settings, gathering, _pictures(settings))
     except (ModelError, OptionsError, TrackConfigError) as error:
         raise ModelUnavailable(error.detail) from error
+
+
+def _pictures(settings: WorkerSettings) -> Callable[[bytes], Image]:
+    """What decodes the pictures of requests: contained processes, started here, or this one."""
+    if not (settings.contained and settings.has_endpoint):
+        return decode_image
+    # Imported here, as for videos: it needs Linux.
+    from shoal_worker.containment.pictures import Bounds, PictureDecoders
+
+    count = min(MAXIMUM_PICTURE_DECODERS, len(os.sched_getaffinity(0)))
+    return PictureDecoders(count, Bounds(MAXIMUM_IMAGE_BYTES, MAXIMUM_PIXELS)).decode
 
 
 @dataclass(frozen=True)
@@ -54,6 +79,7 @@ class SharedModel:
     options: TrackOptions
     settings: WorkerSettings
     gathering: Gathering
+    decode: Callable[[bytes], Image] = decode_image
     checkpoints: Callable[[VideoJob], CheckpointStore] | None = None
     pixels: PixelBudget = field(default_factory=PixelBudget)
     videos: threading.BoundedSemaphore = field(
@@ -106,7 +132,9 @@ class SharedModel:
         """
         width, height = checked_size(data)
         with self.pixels.hold(width * height), _http_errors():
-            image = decode_image(data)
+            image = self.decode(data)
+            if sorted(image.shape[:2]) != sorted((height, width)):
+                raise unreadable("the image has another size than its header says: write it again")
             found = self.gathering.detect(image)
         height, width = image.shape[:2]
         return {
@@ -213,7 +241,7 @@ def _job_errors() -> Iterator[None]:
 def _http_errors() -> Iterator[None]:
     try:
         yield
-    except VideoError as error:
+    except (VideoError, PictureError) as error:
         raise unreadable(error.detail) from error
     except ModelError as error:
         raise not_now(f"the model failed on this input: {error.detail}") from error

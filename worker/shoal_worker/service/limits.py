@@ -12,6 +12,9 @@ MAXIMUM_VIDEO_FRAMES = 300
 MAXIMUM_VIDEOS = 2
 """Videos tracked at once for the HTTP face."""
 
+MAXIMUM_PICTURE_DECODERS = 4
+"""Contained processes that decode pictures; fewer where the machine has fewer cores."""
+
 MAXIMUM_WAITING = 32
 """Requests that may wait for the model at once, four batches; the next one is told to come back."""
 
