@@ -2,131 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
-import requests
-from moto.server import ThreadedMotoServer
-from shoal.contracts.job import job_key
 from shoal_worker import read_archive
-from worker_fixtures import write_bright_box_model, write_video
-
-ROOT = Path(__file__).parents[2]
-REGION = "us-west-2"
-KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-
-
-@dataclass
-class Cloud:
-    """Two buckets, a table, and a queue for each test."""
-
-    endpoint: str
-    clients: dict[str, Any]
-
-    def queue(self, name: str) -> str:
-        return str(self.clients["sqs"].create_queue(QueueName=name)["QueueUrl"])
-
-    def put(self, key: str, content: bytes, bucket: str = "videos") -> None:
-        self.clients["s3"].put_object(Bucket=bucket, Key=key, Body=content)
-
-    def keys(self, bucket: str) -> set[str]:
-        return {item["Key"] for item in self.clients["s3"].list_objects_v2(Bucket=bucket).get("Contents", [])}
-
-    def segments(self) -> list[str]:
-        """Checkpoints that are stored, without their manifests."""
-        return [
-            key for key in self.keys("results") if key.startswith("checkpoints/") and key.endswith(".npz")
-        ]
-
-    def record(self, job_id: str) -> dict[str, str]:
-        key = {name: {"S": text} for name, text in job_key("reef", job_id).items()}
-        item = self.clients["dynamodb"].get_item(TableName="deployments", Key=key).get("Item", {})
-        return {name: next(iter(value.values())) for name, value in item.items()}
-
-    def send(self, url: str, body: dict[str, str] | str) -> None:
-        text = body if isinstance(body, str) else json.dumps(body)
-        self.clients["sqs"].send_message(QueueUrl=url, MessageBody=text)
-
-    def in_queue(self, url: str) -> tuple[int, int]:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = self.clients["sqs"].get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return int(found[names[0]]), int(found[names[1]])
-
-
-@dataclass
-class Process:
-    """A running worker."""
-
-    process: subprocess.Popen[bytes]
-    log: Path
-    port: int
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text(encoding="ascii").splitlines()]
-
-    def get(self, path: str) -> requests.Response:
-        return requests.get(f"http://127.0.0.1:{self.port}{path}", timeout=5)
-
-    def is_ready(self) -> bool:
-        assert self.process.poll() is None, self.log.read_text()
-        try:
-            return self.get("/health").status_code == 200
-        except requests.ConnectionError:
-            return False
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """The exit status and the seconds from the signal to the exit."""
-        began = time.monotonic()
-        self.process.send_signal(number)
-        return self.process.wait(20), time.monotonic() - began
-
-
-def wait_for(condition: Callable[[], object], what: str, seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.05)
+from worker_fixtures import write_video
+from worker_process import Cloud, Process, cloud_on_loopback, start_worker, wait_for
 
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    keys = {name.lower(): value for name, value in KEYS.items()}
-    names = ("s3", "sqs", "dynamodb")
-    made = Cloud(
-        endpoint, {n: boto3.client(n, region_name=REGION, endpoint_url=endpoint, **keys) for n in names}
-    )
-    _furnish(made, tmp_path_factory.mktemp("model"))
-    yield made
-    server.stop()
-
-
-def _furnish(cloud: Cloud, folder: Path) -> None:
-    for bucket in ("videos", "results", "models"):
-        where = {"LocationConstraint": REGION}
-        cloud.clients["s3"].create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
-    cloud.put("bright.onnx", write_bright_box_model(folder / "bright.onnx").read_bytes(), "models")
-    cloud.put("strong_sort.yaml", b"STRONGSORT:\n  MAX_AGE: 30\n  N_INIT: 3\n", "models")
-    cloud.clients["dynamodb"].create_table(
-        TableName="deployments",
-        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-        AttributeDefinitions=[{"AttributeName": part, "AttributeType": "S"} for part in ("pk", "sk")],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    with cloud_on_loopback(tmp_path_factory.mktemp("model")) as made:
+        yield made
 
 
 @pytest.fixture
@@ -134,33 +22,8 @@ def start(cloud: Cloud, tmp_path: Path) -> Iterator[Callable[..., Process]]:
     running: list[Process] = []
 
     def begin(queue: str, **more: str) -> Process:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
         log = tmp_path / f"log-{len(running)}"
-        environment = {
-            **KEYS,
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": f"{ROOT / 'worker'}{os.pathsep}{ROOT / 'layers' / 'shoal'}",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
-            "AWS_ENDPOINT_URL": cloud.endpoint,
-            "AWS_REGION": REGION,
-            "SHOAL_DEPLOYMENT": "reef",
-            "SHOAL_REVISION": "1",
-            "SHOAL_SERVES": "queue,endpoint",
-            "SHOAL_MODEL": "s3://models/bright.onnx",
-            "SHOAL_TRACK_CONFIG": "s3://models/strong_sort.yaml",
-            "SHOAL_PORT": str(port),
-            "SHOAL_WORK_DIR": str(tmp_path / "work"),
-            "VIDEO_QUEUE": queue,
-            "VIDEO_BUCKET": "videos",
-            "TRACK_BUCKET": "results",
-            "JOBS_TABLE": "deployments",
-        }
-        command = [sys.executable, "-m", "shoal_worker"]
-        with log.open("wb") as out:
-            started = subprocess.Popen(command, env=environment | more, stdout=out, stderr=subprocess.STDOUT)
-        running.append(Process(started, log, port))
+        running.append(start_worker(cloud, queue, log, tmp_path / "work", **more))
         return running[-1]
 
     yield begin
@@ -251,9 +114,9 @@ def test_another_worker_goes_on_where_one_was_stopped(
     cloud.put("videos/reef/dive.mp4", write_video(tmp_path / "dive.mp4", frames).read_bytes())
     cloud.send(queue, {"video": "videos/reef/dive.mp4", "job_id": "dive"})
     first = start(queue)
-    wait_for(lambda: len(cloud.segments()) >= 2, "two checkpoints")
+    wait_for(lambda: len(cloud.segments("videos/reef/dive.mp4")) >= 2, "two checkpoints")
     assert first.end()[0] == 0
-    left = len(cloud.segments())
+    left = len(cloud.segments("videos/reef/dive.mp4"))
     # When
     second = start(queue)
     wait_for(lambda: cloud.record("dive").get("status") == "SUCCEEDED", "the success")
@@ -261,7 +124,7 @@ def test_another_worker_goes_on_where_one_was_stopped(
     lines = [line["message"] for line in second.lines()]
     assert f"went on behind frame {512 * left}" in lines
     assert cloud.record("dive")["frames"] == str(frames)
-    assert cloud.segments() == []
+    assert cloud.segments("videos/reef/dive.mp4") == set()
     cloud.clients["s3"].download_file(
         "results", "tracks/reef/dive.tracks.tar.gz", str(tmp_path / "dive.tracks.tar.gz")
     )

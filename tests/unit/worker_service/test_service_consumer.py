@@ -321,6 +321,43 @@ def test_a_forced_stop_releases_what_is_in_hand(room: Any) -> None:
     room.tracker.instead = instead
     room.consumer.step()
     assert seen == [(1, 0)]
+    assert (room.record("j1")["status"], room.record("j1")["released"]) == ("QUEUED", "1")
+    assert not room.exists("tracks-bucket", RESULT)
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_who_gets_a_released_message_may_work_on_it_at_once(
+    forced: bool, room: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given somebody who looks at the record in the moment in which the message is visible again
+    room.put_video(VIDEO)
+    room.send(BODY)
+    extend, seen = room.consumer.queue.extend, []
+
+    def watched(*given: Any) -> None:
+        extend(*given)
+        seen.append(room.record("j1")["status"])
+
+    monkeypatch.setattr(room.consumer.queue, "extend", watched)
+    room.tracker.instead = lambda attempt: (
+        room.consumer.release_current() if forced else room.consumer.stop.set()
+    )
+    # When
+    room.consumer.step()
+    # Then
+    assert seen[0] == "QUEUED"
+
+
+def test_a_message_is_released_though_its_record_cannot_be_written(
+    room: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.put_video(VIDEO)
+    room.send(BODY)
+    monkeypatch.setattr(room.consumer.records, "requeue", lambda *_, **__: raising(Transient("slow"))(None))
+    room.tracker.instead = lambda attempt: room.consumer.stop.set()
+    with pytest.raises(Transient):
+        room.consumer.step()
+    assert room.messages() == (1, 0)
 
 
 def test_the_deadline_really_stops_a_video(room: Any) -> None:

@@ -58,6 +58,7 @@ class Consumer:
     maximum_receives: int = 0
     idle_seconds: float = 5.0
     _current: Delivery | None = None
+    _lease: Lease | None = None
 
     def run(self) -> None:
         """Until ``stop`` is set. No fault of one message, or of AWS, ends the loop."""
@@ -88,9 +89,12 @@ class Consumer:
             self._current = None
 
     def release_current(self) -> None:
-        """Give the message in hand back at once; for a stop that cannot wait for the end of a native call."""
-        if self._current is not None:
-            self._give_back(self._current, 0)
+        """Give the video in hand back at once; for a stop that cannot wait for the end of a native call."""
+        delivery, lease = self._current, self._lease
+        if delivery is not None and lease is not None:
+            self._release(delivery, lease, Stopped("the worker was stopped; another one takes the video"))
+        elif delivery is not None:
+            self._give_back(delivery, 0)
 
     def handle(self, delivery: Delivery) -> None:
         """Work on one delivery and end it."""
@@ -116,6 +120,7 @@ class Consumer:
         holds = functools.partial(self.records.holds, lease)
         attempt = Attempt(self.activity, self.stop, self.timeout_seconds, holds=holds)
         self.activity.show({"job": job.job_id, "video": job.message.video, "attempt": lease.attempt})
+        self._lease = lease
         logger().info("video %s, attempt %d", job.message.video, lease.attempt, extra={"job": job.job_id})
         try:
             with self._heartbeat(delivery, job, lease, attempt):
@@ -141,6 +146,7 @@ class Consumer:
             self.activity.count("succeeded")
             self._finish(delivery, job)
         finally:
+            self._lease = None
             self.activity.show(None)
 
     def _leave_to_other(self, delivery: Delivery, job: VideoJob, busy: Busy) -> None:
@@ -183,8 +189,11 @@ class Consumer:
     def _release(self, delivery: Delivery, lease: Lease, stopped: Stopped) -> None:
         logger().warning("given back: %s", stopped.reason, extra={"job": lease.job_id})
         self.activity.count("released")
-        self._give_back(delivery, 0)
-        self.records.requeue(lease, f"attempt {lease.attempt}: {stopped.reason}", released=True)
+        try:
+            # First: who gets the message while the record still says RUNNING takes it for another's.
+            self.records.requeue(lease, f"attempt {lease.attempt}: {stopped.reason}", released=True)
+        finally:
+            self._give_back(delivery, 0)
 
     def _retry(self, delivery: Delivery, lease: Lease, error: Transient) -> None:
         """Another attempt later; after the queue's last one the job is FAILED and SQS keeps the message."""

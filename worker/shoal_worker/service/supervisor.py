@@ -19,6 +19,8 @@ EXIT_CONFIGURATION = 78
 EXIT_DIED = 70
 STOP_SECONDS = 4.0
 """From the signal to the exit; ECS allows stopTimeout, a Spot notice two minutes."""
+RELEASE_SECONDS = 1.0
+"""The last part of them, for giving back a video whose native call does not return."""
 
 _LOAD_WAITS = (1.0, 5.0, 15.0, 30.0)
 _LOOK_SECONDS = 0.25
@@ -97,9 +99,12 @@ class Supervisor:
         """Give the message back and leave within :data:`STOP_SECONDS`."""
         began = time.monotonic()
         logger().info("stopping")
-        work.join(STOP_SECONDS - 1)
+        work.join(STOP_SECONDS - RELEASE_SECONDS)
         if work.is_alive() and self._consumer:
-            self._consumer.release_current()
+            # In a thread of its own: AWS may not answer, and the exit waits for nobody.
+            release = threading.Thread(target=self._consumer.release_current, name="release", daemon=True)
+            release.start()
+            release.join(max(0.1, STOP_SECONDS - (time.monotonic() - began)))
         if self._server:
             self._server.stop(max(0.1, STOP_SECONDS - (time.monotonic() - began)))
         logger().info("stopped after %.2f s", time.monotonic() - began, extra={"status": self._failure})
