@@ -171,3 +171,30 @@ def _as_it_was(nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray]) ->
     rest = list(nodes[2:])
     rest[0].input[0] = "pictured"
     return [*nodes[:2], *back, *rest]
+
+
+def write_embedder(
+    path: Path,
+    *,
+    size: tuple[int | str, int | str] = (16, 12),
+    batch: int | str = "batch",
+    kind: str = "float",
+    widen: int = 1,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """An appearance model: the mean colour of a crop, written ``widen`` times one behind the other."""
+    nodes = [
+        _node("Cast", "images", "pixels", to=TensorProto.FLOAT),
+        _node("ReduceMean", "pixels", "mean", axes=[2, 3], keepdims=0),
+        _node("Concat", " ".join(["mean"] * widen), "features", axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "colours",
+        [helper.make_tensor_value_info("images", _TYPES[kind], [batch, 3, *size])],
+        [helper.make_tensor_value_info("features", TensorProto.FLOAT, [batch, 3 * widen])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {"shoal.normalise": "unit"} if metadata is None else metadata)
+    onnx.save(model, path)
+    return path

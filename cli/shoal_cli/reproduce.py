@@ -26,6 +26,9 @@ def reproduce(
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the new one")] = Path(
         "reproduced"
     ),
+    appearance: Annotated[
+        Path | None, typer.Option("--appearance", help="its appearance model (.onnx), where it had one")
+    ] = None,
 ) -> None:
     """Track a video again as its archive says it was, and compare the two archives."""
     from shoal_worker.errors import EngineError
@@ -37,6 +40,7 @@ def reproduce(
             again = make_again(
                 archive, video, model or _packaged_model(), output,
                 progress=lambda done, total: bar.update(task, completed=done, total=total),
+                appearance=appearance,
             )  # fmt: skip
         except EngineError as error:
             raise NotReproduced(str(error)) from error

@@ -14,7 +14,8 @@ from shoal_cli.errors import CliError
 from shoal_cli.jobs import find_videos
 
 if TYPE_CHECKING:
-    from shoal_worker import Detector, TrackResult
+    from shoal_worker import Detector, TrackConfig, TrackResult
+    from shoal_worker.embedding import Embedder
 
 
 class TrackingFailed(CliError):
@@ -38,16 +39,22 @@ def track(
     decoders: Annotated[
         int, typer.Option(min=1, max=64, help="decoders that share a file, cut at its keyframes")
     ] = 1,
+    appearance: Annotated[
+        Path | None, typer.Option("--appearance", help="an .onnx file that says what objects look like")
+    ] = None,
 ) -> None:
     """Track local videos on this machine."""
-    from shoal_worker import Detector, parse_options
+    from shoal_worker import Detector, TrackConfig, parse_options, read_track_config
+    from shoal_worker.onnxembedder import embedder_for
 
     found = find_videos(videos)
     with _advice():
         options = parse_options(args)
+        config = read_track_config(track_config) if track_config else TrackConfig()
         detector = Detector(model or _packaged_model(), device=options.device, half=options.half)
+        embedder = embedder_for(config, appearance, options)
         for video in found:
-            result = track_one(video, detector, output, track_config, args, draw, contained, decoders)
+            result = track_one(video, detector, output, config, args, draw, contained, decoders, embedder)
             _print(video, result)
 
 
@@ -60,18 +67,25 @@ def retrack(
         "retracked"
     ),
     args: Annotated[str, typer.Option("--args", help='e.g. "--conf-thres=0.3 --online"')] = "",
+    appearance: Annotated[
+        bool | None,
+        typer.Option(help="whether what objects look like counts, where it was kept; else as the YAML says"),
+    ] = None,
 ) -> None:
     """Associate the detections of archives again, without decoding a video."""
     from shoal_worker import retrack as associate_again
 
     with _advice():
         for archive in archives:
-            _print(archive, associate_again(archive, output, config=track_config, options=args))
+            result = associate_again(
+                archive, output, config=track_config, options=args, appearance=appearance
+            )
+            _print(archive, result)
 
 
 def track_one(
-    video: Path, detector: Detector, output: Path, track_config: Path | None, args: str, draw: bool,
-    contained: bool = False, decoders: int = 1,
+    video: Path, detector: Detector, output: Path, config: TrackConfig | None, args: str, draw: bool,
+    contained: bool = False, decoders: int = 1, embedder: Embedder | None = None,
 ) -> TrackResult:  # fmt: skip
     """One video with a bar over its frames."""
     from shoal_worker import track_video
@@ -79,11 +93,11 @@ def track_one(
     with progress() as bar:
         task = bar.add_task(video.name, total=None)
         return track_video(
-            video, detector, output, config=track_config, options=args,
+            video, detector, output, config=config, options=args,
             annotated=output / f"{video.stem}.annotated.mp4" if draw else None,
             picture=output / f"{video.stem}.trajectories.png" if draw else None,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
-            contained=contained, receipt=True, decoders=decoders,
+            contained=contained, receipt=True, decoders=decoders, appearance=embedder,
         )  # fmt: skip
 
 

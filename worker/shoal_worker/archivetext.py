@@ -215,6 +215,7 @@ def _how(content: ArchiveContent) -> dict[str, Any]:
         "interpolated_boxes": int(content.table.interpolated.sum()),
         "names": list(content.names),
         "notes": list(content.notes),
+        **({"appearance": looks} if (looks := content.log.about.get("appearance")) else {}),
     }  # fmt: skip
 
 

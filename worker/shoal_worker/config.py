@@ -23,15 +23,25 @@ BUFFER_RATE = 30.0
 class TrackConfig:
     """A tracker's configuration as its file says it.
 
-    ``one_gate`` is StrongSORT's way: the detector's confidence is the only threshold on scores. ``text`` is
-    the file's, kept for the archive.
+    ``one_gate`` is StrongSORT's way: the detector's confidence is the only threshold on scores.
+    ``appearance`` is whether the file wants it (None: it does not say), ``model`` the path or S3 URI of the
+    embedder that it names. ``idle`` are those of the ``notes`` that hold only while appearance is off.
+    ``text`` is the file's, kept for the archive.
     """
 
     kind: str = "default"
     parameters: TrackerParameters = field(default_factory=TrackerParameters)
     one_gate: bool = False
     notes: tuple[str, ...] = ()
+    appearance: bool | None = None
+    model: str = ""
+    idle: tuple[str, ...] = ()
     text: str = field(default="", compare=False)
+
+    def looking(self) -> TrackConfig:
+        """The same with appearance on."""
+        notes = tuple(note for note in self.notes if note not in self.idle)
+        return replace(self, parameters=replace(self.parameters, appearance=True), notes=notes, idle=())
 
     def resolved(self, confidence: float | None) -> TrackerParameters:
         """The parameters for a run whose ``--conf-thres`` is ``confidence`` (None: not given).
@@ -91,6 +101,7 @@ def _guess(content: dict[str, Any]) -> str:
 
 def _mapped(kind: str, keys: dict[str, Any], notes: list[str]) -> TrackConfig:
     values: dict[str, Any] = {"match_similarity": 0.3, "fuse_score": False} if kind == "strongsort" else {}
+    idle: list[str] = []
     for key, value in keys.items():
         name = key.lower()
         if name in _SILENT or isinstance(value, dict):
@@ -100,12 +111,30 @@ def _mapped(kind: str, keys: dict[str, Any], notes: list[str]) -> TrackConfig:
         elif name in _KEYS:
             target, read = _KEYS[name]
             values[target] = read(key, value)
-        else:
+        elif name not in SWITCHES:
             notes.append(f"{key} is not known and was skipped")
+        if name in LOOKS or (name in SWITCHES and value is not False):
+            idle.append(f"{key} counts only with an appearance model: name an ONNX file, as `appearance`")
+            notes.append(idle[-1])
     if kind == "strongsort":
         values.setdefault("minimum_hits", 3)
     parameters = replace(TrackerParameters(), **values)
-    return TrackConfig(kind, parameters, kind == "strongsort", tuple(notes))
+    appearance, model = _appearance(kind, {key.lower(): value for key, value in keys.items()})
+    return TrackConfig(kind, parameters, kind == "strongsort", tuple(notes), appearance, model, tuple(idle))
+
+
+def _appearance(kind: str, keys: dict[str, Any]) -> tuple[bool | None, str]:
+    """Whether appearance is wanted, and the embedder's path or S3 URI, or nothing.
+
+    StrongSORT always looks where a model is named; BoT-SORT only where ``with_reid`` says so too.
+    """
+    named, model = keys.get("appearance"), keys.get("model")
+    if isinstance(named, str) and named:
+        return True, named
+    switches = [_yes_or_no(key, keys[key]) for key in ("with_reid", "reid", "appearance") if key in keys]
+    here = isinstance(model, str) and model.lower() not in {"", "auto", "none"}
+    wanted = all(switches) if switches else (True if here and kind == "strongsort" else None)
+    return wanted, str(model) if here and wanted else ""
 
 
 def _number(low: float, high: float) -> Callable[[str, Any], float]:
@@ -123,6 +152,12 @@ def _whole(key: str, value: Any) -> int:
 
 def _complement(key: str, value: Any) -> float:
     return 1.0 - _number(0, 1)(key, value)
+
+
+def _half_distance(key: str, value: Any) -> float:
+    """The smallest cosine. BoT-SORT's authors write the largest half of one minus the cosine (0.25),
+    ultralytics one minus that (0.8): each makes sense on its own side of a half."""
+    return abs(1.0 - 2.0 * _number(0, 1)(key, value))
 
 
 def _buffer(key: str, value: Any) -> float:
@@ -170,19 +205,21 @@ _KEYS: dict[str, tuple[str, Callable[[str, Any], Any]]] = {
     "gmc_method": ("camera_motion", _motion_method),
     "camera_motion": ("camera_motion", _yes_or_no),
     "smooth_boxes": ("smooth_boxes", _yes_or_no),
+    "ema_alpha": ("appearance_memory", _score),
+    "max_dist": ("appearance_similarity", _complement),
+    "max_cos_dist": ("appearance_similarity", _complement),
+    "appearance_thresh": ("appearance_similarity", _half_distance),
+    "proximity_thresh": ("appearance_overlap", _score),
+    "appearance_similarity": ("appearance_similarity", _score),
+    "appearance_overlap": ("appearance_overlap", _score),
+    "appearance_memory": ("appearance_memory", _score),
 }
-_APPEARANCE = "this tracker follows boxes and needs no appearance model"
+LOOKS = {key for key, (target, _) in _KEYS.items() if target.startswith("appearance_")}
+"""The keys that have a meaning only with appearance."""
+SWITCHES = {"appearance", "with_reid", "reid", "model"}
 _NOT_HERE = {
-    "mc_lambda": _APPEARANCE,
-    "ema_alpha": _APPEARANCE,
-    "max_dist": _APPEARANCE,
-    "max_cos_dist": _APPEARANCE,
-    "nn_budget": _APPEARANCE,
-    "proximity_thresh": _APPEARANCE,
-    "appearance_thresh": _APPEARANCE,
-    "with_reid": _APPEARANCE,
-    "reid": _APPEARANCE,
-    "model": _APPEARANCE,
+    "mc_lambda": "looks and places are weighed as BoT-SORT does, by the better of the two",
+    "nn_budget": "a track remembers one average of its looks",
     "frame_rate": "the video's own frame rate is used",
     "mot20": "it is a switch of one benchmark",
     "min_box_area": "boxes of every size are kept",

@@ -8,6 +8,7 @@ Stored as ``detections.npz`` inside the archive, which any NumPy reads:
 | ``boxes`` | (n, 4) float32 | left top right bottom, pixels of the frame |
 | ``scores``, ``classes`` | (n,) float32, int32 | 0..1; index into ``about.names`` |
 | ``motion`` | (frames, 2, 3) float64 | the camera's affine from the frame before |
+| ``features`` | (n, d) float16 | only where appearance was on: unit vectors; zeros where not looked at |
 | ``about`` | (bytes,) uint8 | UTF-8 JSON: the video, the model, the arguments |
 
 ``motion`` is NaN where it is not known, and (0, 2, 3) where it was not measured.
@@ -20,7 +21,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
@@ -31,6 +32,8 @@ from shoal_worker.frames import Detections, Floats, PackedDetections
 
 MEMBER = "detections.npz"
 MAXIMUM_BYTES = 4 * 1024**3
+MAXIMUM_DIMENSIONS = 2048
+"""Numbers that say what one object looks like: four kibibytes a detection at most."""
 _CHUNK = 1024
 """Frames whose arrays are joined into one: a frame's own small arrays would weigh more than what they
 hold."""
@@ -49,6 +52,11 @@ class DetectionLog:
 
     def __len__(self) -> int:
         return len(self._counts)
+
+    @property
+    def looked(self) -> bool:
+        """Whether it is known what the detections look like."""
+        return self._all().features is not None
 
     def add(self, found: Detections, motion: Floats | None = None) -> None:
         """The next frame's detections and the camera's motion since the frame before."""
@@ -84,6 +92,9 @@ class DetectionLog:
         found, stream = self._all(), io.BytesIO()
         unknown = np.full((2, 3), np.nan)
         motion = [unknown if known is None else known for known in self._motion] if self.measured else []
+        looks: dict[str, Any] = {}
+        if found.features is not None:
+            looks["features"] = found.features.astype(np.float16, copy=False)
         np.savez(
             stream,
             counts=np.asarray(self._counts, np.int32),
@@ -92,6 +103,7 @@ class DetectionLog:
             classes=found.classes,
             motion=np.asarray(motion, np.float64).reshape(-1, 2, 3),
             about=np.frombuffer(json.dumps(self.about, ensure_ascii=False).encode(), np.uint8),
+            **looks,
         )
         stream.seek(0)
         return stream
@@ -104,9 +116,10 @@ class DetectionLog:
 
 
 def _compact(parts: Sequence[Detections]) -> Detections:
-    """The parts joined, with a class in four bytes: 24 bytes a detection."""
+    """The parts joined, with a class in four bytes: 24 bytes a detection, and two for each number of what it
+    looks like."""
     found = Detections.joined(parts)
-    return Detections(found.boxes, found.scores, found.classes.astype(np.int32, copy=False))
+    return replace(found, classes=found.classes.astype(np.int32, copy=False))
 
 
 def read_detections(path: Path) -> DetectionLog:
@@ -141,7 +154,9 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
 def load_log(source: Path | IO[bytes]) -> DetectionLog:
     """What ``dump`` wrote; raises OSError, KeyError, ValueError, TypeError or BadZipFile for all else."""
     with np.load(source, allow_pickle=False) as arrays:
-        found = Detections(arrays["boxes"], arrays["scores"], arrays["classes"].astype(np.int32, copy=False))
+        looks = arrays.get("features")
+        classes = arrays["classes"].astype(np.int32, copy=False)
+        found = Detections(arrays["boxes"], arrays["scores"], classes, looks)
         counts, motion = arrays["counts"].tolist(), arrays["motion"]
         about = json.loads(arrays["about"].tobytes())
     if (
@@ -151,5 +166,13 @@ def load_log(source: Path | IO[bytes]) -> DetectionLog:
         raise ValueError("the counts do not add up")
     if found.boxes.shape[1:] != (4,) or len(motion) not in (0, len(counts)) or motion.shape[1:] != (2, 3):
         raise ValueError("an array has another shape")
+    if looks is not None and not is_features(looks, len(found)):
+        raise ValueError("the features have another form")
     known: list[Floats | None] = [None if np.isnan(frame).any() else frame for frame in motion]
     return DetectionLog(about, counts, [], [found], known or [None] * len(counts), measured=bool(len(motion)))
+
+
+def is_features(looks: Floats, count: int) -> bool:
+    """Whether this is what ``Detections.features`` of so many detections may be."""
+    fits = looks.ndim == 2 and len(looks) == count and 0 < looks.shape[1] <= MAXIMUM_DIMENSIONS
+    return fits and looks.dtype == np.float16 and bool(np.isfinite(looks).all())

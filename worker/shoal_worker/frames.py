@@ -21,19 +21,22 @@ class Detections:
     """What a detector sees in one frame.
 
     ``boxes`` (n, 4) float32, left top right bottom in pixels of the frame; ``scores`` (n,) float32 in 0..1;
-    ``classes`` (n,) int64, an index into the detector's ``names``.
+    ``classes`` (n,) int64, an index into the detector's ``names``. ``features`` (n, d) float16, only where
+    appearance is on: what each looks like, as unit vectors; a row of zeros was not looked at.
     """
 
     boxes: Floats
     scores: Floats
     classes: Integers
+    features: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def keep(self, chosen: Booleans | Integers) -> Detections:
         """The rows that a mask or a list of indices chooses."""
-        return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen])
+        features = None if self.features is None else self.features[chosen]
+        return Detections(self.boxes[chosen], self.scores[chosen], self.classes[chosen], features)
 
     @classmethod
     def empty(cls) -> Detections:
@@ -49,7 +52,14 @@ class Detections:
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.classes for part in parts]),
+            _joined([part.features for part in parts if len(part)]),
         )
+
+
+def _joined(features: Sequence[Floats | None]) -> Floats | None:
+    """One behind the other; None where one of them is not known."""
+    known = [part for part in features if part is not None]
+    return np.concatenate(known) if known and len(known) == len(features) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +77,9 @@ class PackedDetections:
 
     def __getitem__(self, frame: int) -> Detections:
         """What was seen in a frame, counted from 0."""
-        rows = self.rows(frame)
-        return Detections(self.found.boxes[rows], self.found.scores[rows], self.found.classes[rows])
+        rows, found = self.rows(frame), self.found
+        features = None if found.features is None else found.features[rows]
+        return Detections(found.boxes[rows], found.scores[rows], found.classes[rows], features)
 
     def rows(self, frame: int) -> slice:
         """Where a frame's detections stand, counted from 0."""

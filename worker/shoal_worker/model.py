@@ -18,7 +18,7 @@ from shoal_worker.modelfile import ModelFile, model_file
 from shoal_worker.onnxfile import OnnxFile, verify_onnx
 from shoal_worker.providers import preferred_provider
 
-_ELEMENTS: dict[int, type[np.generic]] = {1: np.float32, 10: np.float16, 2: np.uint8}
+ELEMENTS: dict[int, type[np.generic]] = {1: np.float32, 10: np.float16, 2: np.uint8}
 """Input types by ONNX's number."""
 DEFAULT_SIDE = 640
 MAXIMUM_BATCH = 64
@@ -88,9 +88,9 @@ def _wanted(device: str | None, backend: Backend) -> str:
 
 def _described(backend: Backend, file: ModelFile, declared: OnnxFile, wanted: str) -> Model:
     metadata, source = declared.metadata, declared.inputs[0]
-    if source.element not in _ELEMENTS:
+    if source.element not in ELEMENTS:
         raise ModelError(f"the model's input has element type {source.element}: use float, half or uint8")
-    kind = _ELEMENTS[source.element]
+    kind = ELEMENTS[source.element]
     stride = _stride(metadata)
     size, dynamic = _size(source.shape, metadata, stride)
     batch = _batch(source.shape, backend)

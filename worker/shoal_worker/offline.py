@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shoal_worker.appearance import tracker_for
 from shoal_worker.camerapath import CameraPath, camera_path, reversed_camera
 from shoal_worker.frames import Booleans, Detections, Floats, Integers, PackedDetections, TrackTable
 from shoal_worker.fusion import fuse, numbered
 from shoal_worker.interpolation import Filled, Gaps, between, confirmed_by, fill, gaps_of, supported
 from shoal_worker.linking import LinkLimits, Seen, disagreement, ends_of, link
-from shoal_worker.tracker import Tracker, TrackerParameters
+from shoal_worker.tracker import TrackerParameters
 
 SIDES = 5
 """Detections that a track needs on both sides of a gap that is filled."""
@@ -86,7 +87,7 @@ def _associated(
     backward: bool = False,
 ) -> _Associated:
     """One pass over the video; ``camera`` is in the order in which the frames are taken."""
-    tracker, order = Tracker(parameters, fps), range(len(seen))
+    tracker, order = tracker_for(parameters, fps), range(len(seen))
     serials, boxes, confirmed = np.zeros(len(seen.found), np.int32), seen.found.boxes.copy(), {0}
     for frame, motion in zip(reversed(order) if backward else order, camera, strict=True):
         tracked, rows = tracker.update(seen[frame], motion), seen.rows(frame)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from shoal_worker.appearance import tracker_for
 from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.frames import Detections, Floats, TrackTable
 from shoal_worker.offline import track_offline
 from shoal_worker.table import TableBuilder
-from shoal_worker.tracker import Tracker, TrackerParameters
+from shoal_worker.tracker import TrackerParameters
 
 
 class TrackingPass(Protocol):
@@ -41,7 +42,7 @@ class OnlinePass:
     """The tracker as it goes; only a track's tentative frames are added once it is confirmed."""
 
     def __init__(self, parameters: TrackerParameters, fps: float, log: DetectionLog) -> None:
-        self._parameters, self._tracker = parameters, Tracker(parameters, fps)
+        self._parameters, self._tracker = parameters, tracker_for(parameters, fps)
         self._builder, self._log = TableBuilder(), log
 
     def add(self, found: Detections, motion: Floats | None = None) -> None:

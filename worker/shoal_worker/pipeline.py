@@ -10,6 +10,8 @@ from shoal_worker.archive import ArchiveContent, Provenance, archive_name
 from shoal_worker.checkpoint import CheckpointStore, open_checkpoint
 from shoal_worker.config import TrackConfig, read_track_config
 from shoal_worker.detector import Detector
+from shoal_worker.embedding import Embedder
+from shoal_worker.onnxembedder import embedder_for
 from shoal_worker.options import TrackOptions, parse_options
 from shoal_worker.origin import Checksum, code_identity
 from shoal_worker.result import Pictures, Stop, TrackResult, conclude
@@ -36,6 +38,7 @@ def track_video(
     contained: bool = False,
     receipt: bool = False,
     checkpoints: CheckpointStore | None = None,
+    appearance: Embedder | Path | None = None,
 ) -> TrackResult:
     """Track one local file and write its archive; nothing is left behind when it fails or stops.
 
@@ -57,6 +60,8 @@ def track_video(
             from run to run.
         checkpoints: where a killed run left what it had seen, and this one leaves it; the result is that of a
             run that was not killed, ``processed_at`` that of the first. The caller clears it.
+        appearance: what says what objects look like: an embedder or an ``.onnx`` file; None is what
+            ``config`` names, which is nothing by default.
 
     Raises:
         VideoError, ModelError, OptionsError, TrackConfigError: the input is at fault; the message says how to
@@ -65,11 +70,12 @@ def track_video(
     began = time.perf_counter()
     options = options if isinstance(options, TrackOptions) else parse_options(options)
     config = read_track_config(config) if isinstance(config, Path) else config or TrackConfig()
-    detector = _detector(model, options)
+    detector, embedder = _detector(model, options), embedder_for(config, appearance, options)
+    config = config if embedder is None else config.looking()
     parameters = config.resolved(options.confidence)
     options = replace(options, confidence=_floor(options, parameters))
     stop = stop or (lambda: False)
-    run = Run(detector, options, parameters, Ticker(progress), stop, contained)
+    run = Run(detector, options, parameters, Ticker(progress), stop, contained, embedder)
     checksum = Checksum(video)
     provenance, checkpoint = provenance or Provenance(), None
     if checkpoints is not None:

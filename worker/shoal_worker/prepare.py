@@ -16,7 +16,7 @@ import av
 from shoal_worker.frames import Image
 from shoal_worker.motion import thumbnail
 from shoal_worker.planes import luma, scaled_rgb
-from shoal_worker.preprocess import Letterbox
+from shoal_worker.preprocess import Letterbox, whole_size
 from shoal_worker.spans import Plan, Span, in_order, plan_spans
 from shoal_worker.video import VideoInfo, VideoReader
 
@@ -27,10 +27,12 @@ SKIPPED_AT_ONCE = 32
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """One frame on its way to the network: ``picture`` (height, width, 3) uint8 RGB of the input's size, and
-    where the camera is measured ``thumbnail``, grey, with its factor (see ``motion.thumbnail``)."""
+    where the camera is measured ``thumbnail``, grey, with its factor (see ``motion.thumbnail``); where
+    appearance is on ``whole``, the frame that crops are taken from."""
 
     picture: Image
     thumbnail: tuple[Image, float] | None
+    whole: Image | None = None
 
 
 class Decoding:
@@ -42,6 +44,7 @@ class Decoding:
         decoders: how many work on the file at once, where it can be cut.
         camera: whether thumbnails are wanted.
         hardware: see ``hardware.accelerator``.
+        whole: whether whole frames are wanted.
         skip: frames at the start that are decoded and not handed on.
         skipping: called now and then while frames are skipped.
 
@@ -52,14 +55,15 @@ class Decoding:
     def __init__(
         self, path: Path, letterbox: Callable[[tuple[int, int]], Letterbox], *, decoders: int = 1,
         camera: bool = False, hardware: str | None = None, skip: int = 0,
-        skipping: Callable[[], None] = lambda: None,
+        whole: bool = False, skipping: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._skip, self._skipping = skip, skipping
         self._path, self._hardware, self._camera, self._decoders = path, hardware, camera, decoders
         with VideoReader(path, hardware=hardware) as reader:
             self.info: VideoInfo = reader.info
         self._plan: Plan = plan_spans(path, decoders)
-        self._letterbox = letterbox((self.info.height, self.info.width))
+        size = self.info.height, self.info.width
+        self._letterbox, self._whole = letterbox(size), whole_size(size) if whole else None
         self.frames = self.damaged = 0
         self.decoder = self.info.codec
 
@@ -107,7 +111,9 @@ class Decoding:
 
     def _prepared(self, frame: av.VideoFrame) -> Prepared:
         picture = self._letterbox.bordered(scaled_rgb(frame, self._letterbox.inner))
+        whole = scaled_rgb(frame, self._whole) if self._whole else None
         if not self._camera:
-            return Prepared(picture, None)
+            return Prepared(picture, None, whole)
         grey = luma(frame)
-        return Prepared(picture, thumbnail(frame.to_ndarray(format="rgb24") if grey is None else grey))
+        small = thumbnail(frame.to_ndarray(format="rgb24") if grey is None else grey)
+        return Prepared(picture, small, whole)

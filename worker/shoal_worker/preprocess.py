@@ -13,6 +13,9 @@ from shoal_worker.frames import Floats, Image
 
 GREY = 114
 """The border's grey, as the YOLO exporters train with it."""
+LONGEST_SIDE = 1920
+"""Pixels of the picture that crops are taken from: larger frames are scaled down, so that what waits in
+queues stays small."""
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -24,6 +27,12 @@ def rectangle(frame: tuple[int, int], size: tuple[int, int], stride: int) -> tup
         max(stride, math.ceil(round(frame[0] * ratio) / stride) * stride),
         max(stride, math.ceil(round(frame[1] * ratio) / stride) * stride),
     )
+
+
+def whole_size(frame: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) of the picture that crops of a frame of (height, width) are taken from."""
+    ratio = min(1.0, LONGEST_SIDE / max(frame))
+    return max(1, round(frame[0] * ratio)), max(1, round(frame[1] * ratio))
 
 
 class Letterbox:

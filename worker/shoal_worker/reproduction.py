@@ -12,7 +12,9 @@ from shoal_worker.archive import RECEIPT, SUFFIX, Provenance
 from shoal_worker.archivereader import TracksArchive, read_archive
 from shoal_worker.config import TrackConfig, parse_track_config
 from shoal_worker.detector import Detector
+from shoal_worker.embedding import Embedder
 from shoal_worker.errors import ArchiveError, ReproductionError
+from shoal_worker.onnxembedder import embedder_for
 from shoal_worker.options import parse_options
 from shoal_worker.origin import code_identity, file_digest
 from shoal_worker.pipeline import Progress, track_video
@@ -30,13 +32,20 @@ class Reproduction:
 
 
 def reproduce(
-    archive: Path, video: Path, model: Path, output: Path, *, progress: Progress | None = None
+    archive: Path,
+    video: Path,
+    model: Path,
+    output: Path,
+    *,
+    progress: Progress | None = None,
+    appearance: Path | None = None,
 ) -> Reproduction:
-    """Track ``video`` again as ``archive`` says it was, into the folder ``output``.
+    """Track ``video`` again as ``archive`` says it was, into the folder ``output``. ``appearance`` is the
+    appearance model, where it had one that its tracker's file does not name by a path.
 
     Raises:
         ArchiveError: the archive does not say how it was made.
-        ReproductionError: the video or the model is another one than then.
+        ReproductionError: the video, the model or the appearance model is another one than then.
     """
     before = read_archive(archive)
     how, origin = _how(before, archive)
@@ -50,12 +59,14 @@ def reproduce(
         )
     text = origin["track_config"]
     config = parse_track_config(text) if text else TrackConfig()
+    embedder = embedder_for(config, appearance, options)
+    _check_same_looks(embedder, how.get("appearance"))
     target = output / archive.name
     if target.resolve() == archive.resolve():
         raise ReproductionError(f"{output} holds the archive itself: choose another folder")
     result = track_video(
         video, detector, target, config=config, options=options, provenance=_provenance(before, origin),
-        progress=progress,
+        progress=progress, appearance=embedder,
     )  # fmt: skip
     differing = compare_archives(archive, result.archive)
     after = read_archive(result.archive)
@@ -102,6 +113,13 @@ def _check_same(file: Path, digest: str, what: str) -> None:
         raise ReproductionError(
             f"{file.name} is not the {what} of this result: find the one whose sha256 is {digest}"
         )
+
+
+def _check_same_looks(embedder: Embedder | None, before: dict[str, Any] | None) -> None:
+    had, has = (before or {}).get("sha256"), embedder.description.sha256 if embedder else None
+    if had != has:
+        wanted = f"the appearance model whose sha256 is {had}" if had else "no appearance model"
+        raise ReproductionError(f"this result was made with {wanted}: give that one")
 
 
 def _provenance(read: TracksArchive, origin: dict[str, Any]) -> Provenance:

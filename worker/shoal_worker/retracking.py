@@ -29,6 +29,7 @@ def retrack(
     config: TrackConfig | Path | None = None,
     options: TrackOptions | str | None = None,
     provenance: Provenance | None = None,
+    appearance: bool | None = None,
 ) -> TrackResult:
     """Track the detections of an archive again and write another archive.
 
@@ -39,6 +40,8 @@ def retrack(
         options: of the ``--args``, ``--conf-thres``, ``--classes`` and ``--online`` count; None takes the
             confidence of the first run.
         provenance: who asked; the video's name and model are those of the first run.
+        appearance: whether what the objects look like counts, where the archive knows it; None is as
+            ``config`` says, and on where it says nothing.
 
     Raises:
         ArchiveError: there are no detections in it. OptionsError, TrackConfigError: as ``track_video``.
@@ -48,10 +51,12 @@ def retrack(
     info, model, names, floor, first = _origin(log, source)
     options = options if isinstance(options, TrackOptions) else parse_options(options)
     config = read_track_config(config) if isinstance(config, Path) else config or TrackConfig()
+    wanted = config.appearance if appearance is None else appearance
+    config = config.looking() if log.looked and wanted is not False else config
     parameters = config.resolved(first if options.confidence is None else options.confidence)
     decoder = f"{log.about.get('decoder')}, associated again from {source.name}"
     table = _associate(log, info, parameters, options)
-    notes = (*options.notes, *config.notes, *_missing(log, parameters, floor))
+    notes = (*options.notes, *config.notes, *_missing(log, parameters, floor, bool(wanted)))
     content = ArchiveContent(
         info, len(log), table, tuple(summarise(table, lambda index: _label(names, index))), names,
         replace(options, confidence=floor), parameters, config.kind, model, int(log.about.get("damaged", 0)),
@@ -84,7 +89,8 @@ def _associate(
 ) -> TrackTable:
     tracking = tracking_pass(parameters, info.fps, (info.width, info.height), online=options.online)
     for found, motion in log:
-        tracking.add(_wanted(found, options), motion if parameters.camera_motion else None)
+        seen = found if parameters.appearance else replace(found, features=None)
+        tracking.add(_wanted(seen, options), motion if parameters.camera_motion else None)
     return tracking.table()
 
 
@@ -95,7 +101,10 @@ def _wanted(found: Detections, options: TrackOptions) -> Detections:
     return found
 
 
-def _missing(log: DetectionLog, parameters: TrackerParameters, floor: float) -> tuple[str, ...]:
+def _missing(
+    log: DetectionLog, parameters: TrackerParameters, floor: float, looking: bool
+) -> tuple[str, ...]:
+    least = _looked_from(log)
     sentences = {
         f"detections below {floor} were not kept and cannot be associated: track the video again for them": (
             parameters.track_low < floor
@@ -103,8 +112,18 @@ def _missing(log: DetectionLog, parameters: TrackerParameters, floor: float) -> 
         "the camera's motion was not measured and cannot be used: track the video again for it": (
             parameters.camera_motion and not log.measured
         ),
+        "what the objects look like was not kept and cannot count: track the video again with an appearance "
+        "model": looking and not log.looked,
+        f"detections below {least} were not looked at and count by their place alone: track it again": (
+            parameters.appearance and parameters.track_high < least
+        ),
     }
     return tuple(sentence for sentence, holds in sentences.items() if holds)
+
+
+def _looked_from(log: DetectionLog) -> float:
+    """The lowest score that the first run's appearance model was asked about."""
+    return float((log.about.get("appearance") or {}).get("least_score", 0.0))
 
 
 def _label(names: tuple[str, ...], index: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,6 +17,7 @@ from shoal_worker.archive import Provenance
 from shoal_worker.checkpoint import Checkpoint
 from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.detector import Detector, Found
+from shoal_worker.embedding import Embedder, embedded
 from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import TrackTable
 from shoal_worker.hardware import GPU_PROVIDERS, decoding_device
@@ -76,10 +78,11 @@ class Run:
     tick: Ticker
     stop: Stop
     contained: bool = False
+    embedder: Embedder | None = None
     clock: StageClock = field(default_factory=StageClock)
 
     def track(self, video: Path, decoders: int, checkpoint: Checkpoint | None = None) -> Seen:
-        """Decode and detect in two threads, associate in this one."""
+        """Decode, detect and look in threads of their own, associate in this one."""
         skip = checkpoint.restored if checkpoint else 0
         decoding, info, log = self._decoding(video, decoders, skip)
         tracking = tracking_pass(
@@ -88,10 +91,7 @@ class Run:
         camera = CameraMotion() if self.parameters.camera_motion else None
         if checkpoint:
             self._restore(checkpoint, log, tracking, camera)
-        with (
-            read_ahead(self.clock.busy("decode", decoding), FRAMES_AHEAD) as prepared,
-            read_ahead(self._detected(prepared, decoding.letterbox), FRAMES_AHEAD) as found,
-        ):
+        with self._found(decoding) as found:
             self._check(len(log))
             for frame, detections in found:
                 with self.clock.stage("associate"):
@@ -115,7 +115,27 @@ class Run:
             "video": video, "code": code_identity(), "model": asdict(model.description), "batch": model.batch,
             "arguments": self.options.text, "floor": self.options.threshold,
             "camera": self.parameters.camera_motion, "decoding": self._hardware(),
+            "appearance": self._appearance(),
         }  # fmt: skip
+
+    @contextmanager
+    def _found(self, decoding: AnyDecoding) -> Iterator[Iterator[Found]]:
+        """The stages up to the association, each in a thread of its own."""
+        with (
+            read_ahead(self.clock.busy("decode", decoding), FRAMES_AHEAD) as prepared,
+            read_ahead(self._detected(prepared, decoding.letterbox), FRAMES_AHEAD) as found,
+        ):
+            if self.embedder is None:
+                yield found
+                return
+            with read_ahead(self._embedded(found, decoding.info, self.embedder), FRAMES_AHEAD) as looked:
+                yield looked
+
+    def _appearance(self) -> dict[str, Any] | None:
+        """What the vectors are a function of; None where there are none."""
+        if self.embedder is None:
+            return None
+        return asdict(self.embedder.description) | {"least_score": self.parameters.track_high}
 
     def _restore(
         self, checkpoint: Checkpoint, log: DetectionLog, tracking: TrackingPass, camera: CameraMotion | None
@@ -136,6 +156,8 @@ class Run:
             "arguments": self.options.text,
             "floor": self.options.threshold,
         }
+        if self.embedder is not None:
+            about["appearance"] = self._appearance()
         return decoding, info, DetectionLog(about)
 
     def _hardware(self) -> str | None:
@@ -147,18 +169,22 @@ class Run:
         def letterbox(frame: tuple[int, int]) -> Letterbox:
             return self.detector.letterbox(frame, self.options)
 
-        camera = self.parameters.camera_motion
+        wanted: dict[str, Any] = {"camera": self.parameters.camera_motion, "whole": self.embedder is not None}
         if self.contained:
             # Imported here: it needs Linux, and a laptop that tracks its own files need not be one.
             from shoal_worker.containment.decoding import ContainedDecoding
 
-            return ContainedDecoding(video, letterbox, decoders=decoders, camera=camera, skip=skip)
+            return ContainedDecoding(video, letterbox, decoders=decoders, skip=skip, **wanted)
         hardware = self._hardware()
-        return Decoding(video, letterbox, decoders=decoders, camera=camera, hardware=hardware, skip=skip)
+        return Decoding(video, letterbox, decoders=decoders, hardware=hardware, skip=skip, **wanted)
 
     def _detected(self, prepared: Iterator[Prepared], letterbox: Letterbox) -> Iterator[Found]:
         waiting = self.clock.waiting("detect", prepared)
         return self.clock.busy("detect", self.detector.stream(waiting, letterbox, self.options))
+
+    def _embedded(self, found: Iterator[Found], info: VideoInfo, embedder: Embedder) -> Iterator[Found]:
+        waiting, size = self.clock.waiting("appearance", found), (info.height, info.width)
+        return self.clock.busy("appearance", embedded(waiting, embedder, size, self.parameters.track_high))
 
     def receipt(self, frames: int, source: Provenance) -> Callable[[], dict[str, Any]]:
         """What this run took, as of when it is asked."""

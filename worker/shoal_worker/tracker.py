@@ -35,6 +35,10 @@ class TrackerParameters:
     ``minimum_frames`` are dropped. ``camera_motion`` asks the pipeline to measure how the camera moved. With
     ``smooth_boxes`` a tracked box is the filter's estimate of it, without the detector's jitter.
 
+    With ``appearance`` what objects look like counts too (``shoal_worker.appearance``): between boxes that
+    overlap by ``appearance_overlap`` or more and whose vectors' cosine is at least ``appearance_similarity``.
+    A track remembers its looks with the weight ``appearance_memory`` against each new one.
+
     The offline pass links tracklets over at most ``link_seconds``, fills gaps of at most ``fill_seconds``
     (half of it where the camera's motion was not measured), and drops tracks seen for less than
     ``minimum_seconds``.
@@ -50,6 +54,10 @@ class TrackerParameters:
     minimum_frames: int = 1
     camera_motion: bool = False
     smooth_boxes: bool = True
+    appearance: bool = False
+    appearance_similarity: float = 0.75
+    appearance_overlap: float = 0.5
+    appearance_memory: float = 0.9
     link_seconds: float = 2.0
     fill_seconds: float = 2.0
     minimum_seconds: float = 0.2
@@ -93,7 +101,7 @@ class Tracker:
             return owner
         fuse, similarity = self.parameters.fuse_score, self.parameters.match_similarity
         pairs = overlapping(kalman.to_corners(self._state), found.boxes)
-        fused = pairs.scaled(found.scores) if fuse else pairs
+        fused = self._fused(pairs, found)
         high = found.scores >= self.parameters.track_high
         low = (found.scores >= self.parameters.track_low) & ~high
         tentative = self._tracks[ID] == 0
@@ -102,6 +110,10 @@ class Tracker:
         _match(pairs, confirmed & ~lost, low, LOW_SCORE_IOU, owner)
         _match(fused, tentative, high, TENTATIVE_SIMILARITY if fuse else similarity, owner)
         return owner
+
+    def _fused(self, pairs: Pairs, found: Detections) -> Pairs:
+        """The pairs as the first association sees them."""
+        return pairs.scaled(found.scores) if self.parameters.fuse_score else pairs
 
     def _correct(self, found: Detections, owner: Integers) -> None:
         columns = (owner >= 0).nonzero()[0]
@@ -144,9 +156,10 @@ class Tracker:
     def _forget(self) -> None:
         patience = np.where(self._tracks[ID] > 0, self._patience, 0)
         keep = self._tracks[LAST] + patience >= self._frame
-        if keep.all():
-            return
-        rows = keep.nonzero()[0]
+        if not keep.all():
+            self._keep(keep.nonzero()[0])
+
+    def _keep(self, rows: Integers) -> None:
         self._state, self._tracks = self._state.take(rows, axis=2), self._tracks.take(rows, axis=1)
 
 

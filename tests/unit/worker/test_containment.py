@@ -133,6 +133,21 @@ def test_the_frames_are_the_same(codec: str, tmp_path: Path) -> None:
     assert confined.damaged == plain.damaged == 0
 
 
+@pytest.mark.parametrize("camera", [False, True])
+def test_whole_frames_for_the_appearance_are_the_same(camera: bool, tmp_path: Path) -> None:
+    # Given a video whose frames are wanted whole beside the network's picture
+    video = write_video(tmp_path / "clip.mp4", 9, _square)
+    given: dict[str, Any] = {"letterbox": lambda frame: Letterbox(frame, (64, 64)), "camera": camera}
+    # When it is decoded here and in a contained process, Then both show the same
+    plain, confined = (list(kind(video, whole=True, **given)) for kind in (Decoding, ContainedDecoding))
+    for one, other in zip(plain, confined, strict=True):
+        assert one.whole is not None
+        assert one.whole.shape == (96, 160, 3)
+        assert (one.whole == other.whole).all()
+        assert (one.picture == other.picture).all()
+        assert not camera or (one.thumbnail[0] == other.thumbnail[0]).all()
+
+
 @pytest.mark.data
 @pytest.mark.skipif(not DEEP_SEA.exists(), reason="the deep-sea clips are not beside the project")
 def test_the_deep_sea_clips_are_the_same() -> None:

@@ -80,16 +80,18 @@ def _prepared(path: Path, task: Message, channel: int, memory: int) -> Iterator[
     stretch = bool(output.layout["stretch"])
     decoding = Decoding(
         path, lambda frame: Letterbox(frame, (height, width), stretch=stretch),
-        decoders=int(task["decoders"]), camera=bool(task["camera"]), skip=int(task["skip"]),
+        decoders=int(task["decoders"]), camera=bool(task["camera"]), whole=bool(task["whole"]),
+        skip=int(task["skip"]),
         skipping=lambda: send(channel, {"kind": "skipping"}),
     )  # fmt: skip
     for prepared in decoding:
-        if prepared.thumbnail is None or not output.holds(prepared.picture, prepared.thumbnail[0]):
-            output.send({}, prepared.picture)
+        pictures = [prepared.picture] if prepared.whole is None else [prepared.picture, prepared.whole]
+        if prepared.thumbnail is None or not output.holds(*pictures, prepared.thumbnail[0]):
+            output.send({}, *pictures)
             continue
         grey, factor = prepared.thumbnail
         shape = {"thumbnail": factor, "height": grey.shape[0], "width": grey.shape[1]}
-        output.send(shape, prepared.picture, grey)
+        output.send(shape, *pictures, grey)
     yield {"kind": "end", "damaged": decoding.damaged, "decoder": decoding.decoder}
 
 

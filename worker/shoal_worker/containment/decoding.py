@@ -15,7 +15,7 @@ from shoal_worker.containment.session import MOST, Session
 from shoal_worker.frames import Image
 from shoal_worker.motion import WIDTH
 from shoal_worker.prepare import Prepared
-from shoal_worker.preprocess import Letterbox
+from shoal_worker.preprocess import Letterbox, whole_size
 
 THUMBNAIL_BYTES = WIDTH * 2048
 """A thumbnail is 320 wide; of a frame more than six times as high as wide the camera is not measured."""
@@ -25,7 +25,7 @@ class ContainedDecoding:
     """A video being decoded and scaled elsewhere. Iterate over it once; that ends the process.
 
     Args:
-        path, letterbox, decoders, camera, skip: as of ``Decoding``; the processor decodes.
+        path, letterbox, decoders, camera, whole, skip: as of ``Decoding``; the processor decodes.
 
     Raises:
         VideoError: the file cannot be decoded; DecoderStopped when the decoder died or was ended.
@@ -33,12 +33,16 @@ class ContainedDecoding:
 
     def __init__(
         self, path: Path, letterbox: Callable[[tuple[int, int]], Letterbox], *, decoders: int = 1,
-        camera: bool = False, skip: int = 0, limits: Limits | None = None,
+        camera: bool = False, whole: bool = False, skip: int = 0, limits: Limits | None = None,
     ) -> None:  # fmt: skip
-        task: Message = {"task": "prepared", "decoders": decoders, "camera": camera, "skip": skip}
+        task: Message = {
+            "task": "prepared", "decoders": decoders, "camera": camera, "whole": whole, "skip": skip,
+        }  # fmt: skip
         self.session = Session(path, task, limits)
         self.info = self.session.info
-        self.letterbox = letterbox((self.info.height, self.info.width))
+        size = self.info.height, self.info.width
+        self.letterbox = letterbox(size)
+        self._whole = (*whole_size(size), 3) if whole else None
         self.frames, self.damaged = skip, 0
         self.decoder = self.info.codec
 
@@ -46,7 +50,7 @@ class ContainedDecoding:
         """Every frame, in the order shown; then ``frames``, ``damaged`` and ``decoder`` are known."""
         session = self.session
         try:
-            slots = session.begin(self._picture_bytes + THUMBNAIL_BYTES, self._fit())
+            slots = session.begin(self._picture_bytes + self._whole_bytes + THUMBNAIL_BYTES, self._fit())
             while (message := session.hear("frame", "skipping", "end"))["kind"] != "end":
                 if message["kind"] == "skipping":
                     continue
@@ -63,6 +67,10 @@ class ContainedDecoding:
     def _picture_bytes(self) -> int:
         return self.letterbox.size[0] * self.letterbox.size[1] * 3
 
+    @property
+    def _whole_bytes(self) -> int:
+        return math.prod(self._whole) if self._whole else 0
+
     def _fit(self) -> Message:
         """The letterbox in numbers: one without a border is a stretched one."""
         return {"fit": self.letterbox.size, "stretch": self.letterbox.inner == self.letterbox.size}
@@ -70,11 +78,13 @@ class ContainedDecoding:
     def _copied(self, slots: Slots, slot: int, message: Message) -> Prepared:
         """Copies: the child may change the slot at any time."""
         picture: Image = slots.array(slot, 0, (*self.letterbox.size, 3)).copy()
+        whole = slots.array(slot, self._picture_bytes, self._whole).copy() if self._whole else None
         if message.get("thumbnail") is None:
-            return Prepared(picture, None)
+            return Prepared(picture, None, whole)
         width = self.session.number(message, "width", 1, WIDTH)
         height = self.session.number(message, "height", 1, THUMBNAIL_BYTES // width)
         factor = message["thumbnail"]
         if not isinstance(factor, float) or not math.isfinite(factor) or factor < 1:
             raise self.session.lied(ChannelError("an impossible thumbnail"))
-        return Prepared(picture, (slots.array(slot, self._picture_bytes, (height, width)).copy(), factor))
+        offset = self._picture_bytes + self._whole_bytes
+        return Prepared(picture, (slots.array(slot, offset, (height, width)).copy(), factor), whole)

@@ -79,7 +79,7 @@ def _model(settings: WorkerSettings, storage: Storage) -> SharedModel:
     cache = settings.work_dir / "cache"
     path = fetch_model(settings.model, cache, storage)
     config = fetch(settings.track_config, cache, storage) if settings.track_config else None
-    return load_shared_model(path, config, settings)
+    return load_shared_model(path, config, settings, lambda location: fetch(location, cache, storage))
 
 
 def _consumer(

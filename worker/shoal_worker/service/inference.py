@@ -16,6 +16,7 @@ from shoal.contracts.job import JobMessage
 from shoal_worker import Detector, Provenance, TrackOptions, TrackResult, parse_options, track_video
 from shoal_worker.checkpoint import CheckpointStore, discard_checkpoint
 from shoal_worker.config import TrackConfig, read_track_config
+from shoal_worker.embedding import Embedder
 from shoal_worker.errors import (
     EngineError,
     ModelError,
@@ -25,6 +26,7 @@ from shoal_worker.errors import (
     VideoError,
 )
 from shoal_worker.frames import Image
+from shoal_worker.onnxembedder import embedder_for
 from shoal_worker.service.checkpoints import clear, tell
 from shoal_worker.service.errors import JobRejected, ModelUnavailable, Transient, VideoUnreadable
 from shoal_worker.service.gathering import Gathering, PixelBudget
@@ -43,8 +45,11 @@ from shoal_worker.service.settings import WorkerSettings
 from shoal_worker.service.video_work import Tracked
 
 
-def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings) -> SharedModel:
-    """Load the model, the tracker's configuration and the default arguments: a fault shows at the start.
+def load_shared_model(
+    path: Path, config: Path | None, settings: WorkerSettings, find: Callable[[str], Path] = Path
+) -> SharedModel:
+    """Load the model, the tracker's configuration with the appearance model that it names, and the default
+    arguments: a fault shows at the start. ``find`` gives the local path of the appearance model's location.
 
     Raises:
         ModelUnavailable: one of them cannot be used; the engine's message says what to do.
@@ -53,8 +58,9 @@ def load_shared_model(path: Path, config: Path | None, settings: WorkerSettings)
         options = parse_options(settings.args)
         tracking = read_track_config(config) if config else TrackConfig()
         detector = Detector(path, device=options.device, half=options.half)
+        embedder = embedder_for(tracking, find(tracking.model) if tracking.model else None, options)
         gathering = Gathering(lambda images: detector.detect_many(images, options))
-        return SharedModel(detector, tracking, options, settings, gathering, _pictures(settings))
+        return SharedModel(detector, tracking, options, settings, gathering, _pictures(settings), embedder)
     except (ModelError, OptionsError, TrackConfigError) as error:
         raise ModelUnavailable(error.detail) from error
 
@@ -80,6 +86,7 @@ class SharedModel:
     settings: WorkerSettings
     gathering: Gathering
     decode: Callable[[bytes], Image] = decode_image
+    embedder: Embedder | None = None
     checkpoints: Callable[[VideoJob], CheckpointStore] | None = None
     pixels: PixelBudget = field(default_factory=PixelBudget)
     videos: threading.BoundedSemaphore = field(
@@ -96,7 +103,8 @@ class SharedModel:
             "classes": len(model.names),
             "input": [width, height],
         }
-        return {"model": about, "backend": model.provider}
+        looks = {} if self.embedder is None else {"appearance": self.embedder.description.name}
+        return {"model": about, "backend": model.provider, **looks}
 
     def track_job(self, job: VideoJob, video: Path, folder: Path, attempt: Attempt) -> Tracked:
         """Track one queued video into ``folder``; the message's arguments come after the deployment's.
@@ -120,6 +128,7 @@ class SharedModel:
                 receipt=True,
                 stop=_asked(attempt.check),
                 checkpoints=store,
+                appearance=self.embedder,
             )
         footage = result.frames / result.video.fps if result.video.fps else 0.0
         return Tracked(result.archive, result.frames, result.tracks, footage, _clearing(result, job))
@@ -162,7 +171,7 @@ class SharedModel:
         with tempfile.TemporaryDirectory(dir=video.parent) as folder, _http_errors():
             result = track_video(
                 video, self.detector, Path(folder), config=self.config, options=options, stop=_frame_limit(),
-                contained=self.settings.contained,
+                contained=self.settings.contained, appearance=self.embedder,
             )  # fmt: skip
             return tracks_of(result) | {"model": self.detector.model.name}
 
