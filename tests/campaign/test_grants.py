@@ -5,6 +5,7 @@ Default: a sample by a printed seed; ``FULL=1`` strips every grant. ``SEED=<n>``
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -56,7 +57,7 @@ def run(house: House, video: Path, number: int) -> list[str]:
 
 def _wrong(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     before = house.account()
-    for scene in (_register, _live, _look, _change, _work, _end, _fail, _stop):
+    for scene in (_register, _live, _look, _change, _work, _end, _fail, _stop, _give_up):
         try:
             yield from scene(house, video, life, fall)
         except CliError as error:
@@ -181,6 +182,25 @@ def _stop(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
     final = house.settled(name)
     if final["status"] != "FAILED":
         yield f"it is {final['status']}: {final['reason']}"
+
+
+def _give_up(house: House, video: Path, life: str, fall: str) -> Iterator[str]:
+    """The last execution that is begun again is said to have died: somebody is told, and deletes it."""
+    name = fall.replace("fall", "lost")
+    house.cloud.faults.set(name, "capacity")
+    house.api.deploy({"name": name, "registered_model": MODEL, "serves": ["endpoint"]})
+    yield from _unless(lambda: "capacity" in house.api.deployment(name)["reason"], house, "it does not wait")
+    given = {"deployment": name, "generation": 1, "recoveries": 3}
+    event = {
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"name": f"{name}-r1-g1", "status": "TIMED_OUT", "input": json.dumps(given)},
+    }
+    house.cloud.client("lambda").invoke(FunctionName="shoal-prod-recovery", Payload=json.dumps(event))
+    yield from _unlike(house.settled(name), "ROLLBACK_FAILED", 1)
+    if not any(f"{name} is ROLLBACK_FAILED" in mail["subject"] for mail in house.cloud.mailbox()):
+        yield f"nobody was told of {name}"
+    if house.delete(name)["status"] != "DELETED":
+        yield f"{name} cannot be deleted"
 
 
 def _recover(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -12,8 +13,9 @@ from rest_world import CONTEXT, World, load_app, move
 from shoal import deployments
 from shoal.aws import client
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments import Deployment, executions, recovery, store
-from shoal.errors import Retryable
+from shoal.deployments import Deployment, executions, ledger, recovery, store
+from shoal.errors import Retryable, ShoalError
+from shoal.resources.kind import Entry
 
 S = DeploymentStatus
 REEF = {"name": "reef", "model_location": "s3://shoal-data/models/reef.onnx"}
@@ -176,6 +178,103 @@ def test_what_dies_again_and_again_is_given_up(reef: World, path: list[S], final
     assert outcomes == ["begun again"] * recovery.MOST + ["given up"]
     assert store.get("reef").status is final
     assert "given up: 4 executions died" in store.get("reef").reason
+
+
+class Mails:
+    """SES as a sender sees it: refuses as often as it is told to, and keeps what it took."""
+
+    def __init__(self, *refusals: str) -> None:
+        self.refusals = list(refusals)
+        self.sent: list[dict[str, Any]] = []
+
+    def send_email(self, **arguments: Any) -> dict[str, str]:
+        if self.refusals:
+            raise ClientError({"Error": {"Code": self.refusals.pop(0), "Message": ""}}, "SendEmail")
+        self.sent.append(arguments)
+        return {"MessageId": "m"}
+
+
+def mailed(monkeypatch: pytest.MonkeyPatch, *refusals: str) -> Mails:
+    fake = Mails(*refusals)
+    monkeypatch.setattr("shoal.notify.send.client", lambda _: fake)
+    return fake
+
+
+def given_up() -> dict[str, Any]:
+    """The end of the last execution that is begun again."""
+    detail = ended(store.get("reef"), "FAILED")
+    detail["detail"]["input"] = json.dumps(
+        json.loads(detail["detail"]["input"]) | {"recoveries": recovery.MOST}
+    )
+    return detail
+
+
+@pytest.mark.parametrize(
+    ("path", "final", "words"),
+    [
+        ([S.DEPLOYING], S.ROLLBACK_FAILED, ["left: cluster shoal-dev-reef", "shoal delete reef"]),
+        ([S.DELETING], S.DELETE_INCOMPLETE, ["left: cluster shoal-dev-reef", "shoal delete reef"]),
+        ([S.DEPLOYING, S.READY, S.UPDATING], S.UPDATE_ROLLBACK_FAILED, ["shoal rollback reef"]),
+    ],
+)
+def test_what_is_given_up_is_mailed_once_with_what_is_left(
+    reef: World, monkeypatch: pytest.MonkeyPatch, path: list[S], final: S, words: list[str]
+) -> None:
+    # Given
+    mails = mailed(monkeypatch)
+    ledger.intend("reef", 1, Entry(kind="cluster", order=70, name="shoal-dev-reef", revision=1))
+    walk(*path)
+    # When
+    event = given_up()
+    outcomes = [tell(event)["outcome"], tell(event)["outcome"], tell({})["recovered"]]
+    # Then
+    assert outcomes == ["given up", "superseded", 0]
+    (mail,) = mails.sent
+    assert mail["Destination"] == {"ToAddresses": ["operator@example.org"]}
+    assert mail["Content"]["Simple"]["Subject"]["Data"] == f"[shoal dev] reef is {final}"
+    text = mail["Content"]["Simple"]["Body"]["Text"]["Data"]
+    assert [word for word in [*words, "given up: 4 executions died"] if word not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("refusals", "sent"),
+    [
+        (["TooManyRequestsException"], 1),  # the next pass sends it
+        (["TooManyRequestsException"] * 2, 1),
+        (["AccessDeniedException"] * 2, 1),
+        (["MessageRejected"], 0),  # an address that is not verified: no pass changes that
+    ],
+)
+def test_a_mail_of_a_giving_up_is_tried_until_ses_has_answered(
+    reef: World, monkeypatch: pytest.MonkeyPatch, refusals: list[str], sent: int
+) -> None:
+    # Given
+    mails = mailed(monkeypatch, *refusals)
+    walk(S.DEPLOYING)
+    # When
+    with contextlib.suppress(ShoalError):
+        tell(given_up())
+    assert mails.sent == []
+    passes = [tell({})["failed"] for _ in range(3)]
+    # Then
+    assert len(mails.sent) == sent
+    assert passes == ([1, 0, 0] if len(refusals) == 2 else [0, 0, 0])
+    assert store.get("reef").untold == 0
+
+
+def test_who_deletes_what_was_given_up_needs_no_mail_of_it(
+    reef: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    mails = mailed(monkeypatch, "TooManyRequestsException")
+    walk(S.DEPLOYING)
+    with pytest.raises(Retryable):
+        tell(given_up())
+    # When
+    walk(S.DELETING, S.DELETE_INCOMPLETE)
+    tell({})
+    # Then: the deletion's own execution has mailed
+    assert mails.sent == []
 
 
 def test_the_schedule_finds_what_no_event_told_of(reef: World) -> None:

@@ -32,6 +32,7 @@ class Deployment(BaseModel):
     ``first_revision`` the one that made the resources, ``last_revision`` the highest number given. ``uses``
     says, by kind, which revision made the task definition and the launch template version that are wanted.
     ``fleet_reason`` is what keeps its fleet from working (:mod:`shoal.deployments.fleet_reason`).
+    ``untold`` is the generation that ``recovery`` gave up and has not mailed yet (0: none).
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -54,6 +55,7 @@ class Deployment(BaseModel):
     last_revision: int = 0
     good_revision: int = 0
     uses: dict[str, int] = {}
+    untold: int = 0
 
     @property
     def said(self) -> str:

@@ -51,8 +51,12 @@ class StatusInput(StepInput):
     reason: str | None = None
 
 
-def record(payload: StatusInput) -> DeploymentStatus:
+def record(
+    payload: StatusInput, actor: str = "deployment_status", **facts: str | int | None
+) -> DeploymentStatus:
     """Move the deployment to ``become``, or to what that means for an update or a start (:data:`_MEANS`).
+
+    ``facts`` are further fields to write.
 
     Raises:
         StaleWriter: a newer generation owns the deployment.
@@ -60,16 +64,17 @@ def record(payload: StatusInput) -> DeploymentStatus:
     """
     current = store.owned(payload.deployment, payload.generation)
     if current.status in _UPDATED and payload.become is _S.FAILED:
-        return store.return_to_good(current.name, current.generation, "deployment_status", _reason(payload))
+        return store.return_to_good(current.name, current.generation, actor, _reason(payload))
     become = _MEANS.get(current.status, {}).get(payload.become, payload.become)
     payload = payload.model_copy(update={"become": become})
     return store.transition(
         payload.deployment,
         payload.generation,
         payload.become,
-        actor="deployment_status",
+        actor=actor,
         reason=_reason(payload),
         **_facts(payload),
+        **facts,
     )
 
 

@@ -2,7 +2,8 @@
 
 Level-triggered: EventBridge's event is only a nudge, and a pass over all deployments finds what no event told
 of. A dead execution's deployment goes to a new generation, so that a step which still runs is fenced off, and
-that generation's execution rolls back or goes on deleting. A deployment that is finished is left alone.
+that generation's execution rolls back or goes on deleting. A deployment that is finished is left alone. One
+that is given up has no execution that could mail it: it is mailed here.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from enum import StrEnum
 from typing import Any
 
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments import executions, store
+from shoal.deployments import executions, recording, store
 from shoal.deployments.executions import ErrorObject, Execution, Machine
 from shoal.deployments.model import Deployment
-from shoal.errors import ShoalError
+from shoal.deployments.recording import StatusInput
+from shoal.errors import AwsError, ShoalError
+from shoal.notify import notify
 from shoal.telemetry import logger
 
 ACTOR = "recovery"
@@ -89,9 +92,9 @@ def check_all() -> dict[str, int]:
 
 
 def check(deployment: Deployment) -> Outcome:
-    """Make sure that an execution works on what is not finished."""
+    """Make sure that an execution works on what is not finished, and that a giving up is mailed."""
     if deployment.status not in _RECOVERED:
-        return Outcome.FINISHED
+        return _finished(deployment)
     execution = executions.find(_machine(deployment), deployment)
     if execution:
         return _recover(deployment, execution)
@@ -103,7 +106,7 @@ def check(deployment: Deployment) -> Outcome:
 
 def _recover(deployment: Deployment, dead: Execution) -> Outcome:
     if deployment.status not in _RECOVERED:
-        return Outcome.FINISHED
+        return _finished(deployment)
     if dead.status == executions.RUNNING:
         return Outcome.RUNS
     becomes, count = _BECOMES.get(deployment.status, deployment.status), dead.recoveries + 1
@@ -115,10 +118,43 @@ def _recover(deployment: Deployment, dead: Execution) -> Outcome:
         return Outcome.BEGUN_AGAIN
     if count > MOST:
         told = f"{reason}; given up: {count} executions died, see their history"
-        store.transition(deployment.name, generation, _GIVEN_UP[becomes], ACTOR, told)
-        return Outcome.GIVEN_UP
+        return _give_up(store.get(deployment.name), told)
     _start(store.get(deployment.name), count)
     return Outcome.BEGUN_AGAIN
+
+
+def _give_up(deployment: Deployment, reason: str) -> Outcome:
+    """Recorded with what is left, as a machine records it, and that the mail is still to be sent."""
+    payload = StatusInput(
+        deployment=deployment.name,
+        revision=deployment.revision,
+        generation=deployment.generation,
+        become=_GIVEN_UP[deployment.status],
+        reason=reason,
+    )
+    recording.record(payload, ACTOR, untold=deployment.generation)
+    _tell(store.get(deployment.name))
+    return Outcome.GIVEN_UP
+
+
+def _finished(deployment: Deployment) -> Outcome:
+    _tell(deployment)
+    return Outcome.FINISHED
+
+
+def _tell(deployment: Deployment) -> None:
+    """Mail a giving up, unless a newer generation has taken over; tried again until SES has answered.
+
+    Raises:
+        Retryable, Denied: it was not sent; the next pass sends it.
+    """
+    if not deployment.untold or deployment.untold != deployment.generation:
+        return
+    try:
+        notify(deployment.name, deployment.revision, deployment.generation, deployment.status)
+    except AwsError:  # SES refused it for good: an address that is not verified
+        logger().exception("given up, and cannot be mailed", deployment=deployment.name)
+    store.record_facts(deployment.name, deployment.generation, untold=None)
 
 
 def _start(deployment: Deployment, recoveries: int) -> None:

@@ -154,8 +154,8 @@ def record_execution(name: str, generation: int, execution_arn: str) -> None:
     update_owned(name, generation, {"execution_arn": execution_arn})
 
 
-def record_facts(name: str, generation: int, **facts: str | None) -> None:
-    """Write ``endpoint`` and ``queue_url`` as soon as they are known.
+def record_facts(name: str, generation: int, **facts: str | int | None) -> None:
+    """Write ``endpoint`` and ``queue_url`` as soon as they are known; None removes a field.
 
     Raises:
         StaleWriter: a newer generation owns it.
@@ -178,7 +178,7 @@ def transition(
     later: DeploymentStatus,
     actor: str,
     reason: str | None = None,
-    **facts: str | None,
+    **facts: str | int | None,
 ) -> DeploymentStatus:
     """Move along the transition table; being there already is success, so that a retried step is harmless.
 
