@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from shoal.contracts.status import DeploymentStatus
-from shoal.deployments import store
+from shoal.deployments import ledger, steps, store, tuning
 from shoal.deployments.model import Deployment
-from shoal.deployments.steps import scope_of
 from shoal.resources import ADJUSTED
 
 
-def halt(deployment: Deployment) -> list[str]:
+def halt(deployment: Deployment, actor: str) -> list[str]:
     """One pass: tell the service, and once no task is left the instances, to go; answers what is still there.
 
-    A wake-up that was under way when the deployment was stopped is taken back by the next pass.
+    A wake-up that was under way when the deployment was stopped is taken back by the next pass. The alarms
+    come after the fleet: one that cannot be set keeps no instance running, only the status from being STOPPED.
     """
-    scope = scope_of(deployment)
+    left = _emptied(deployment)
+    made = ledger.selected(ledger.entries(deployment.name), deployment.uses)
+    tuning.tune_all(actor, replace(steps.context_of(deployment, made), halted=True), made)
+    return left
+
+
+def _emptied(deployment: Deployment) -> list[str]:
+    scope = steps.scope_of(deployment)
     tasks = ADJUSTED["service"].halt(scope)
     if tasks:
         return [f"{tasks} workers finish their videos"]
@@ -30,6 +39,6 @@ def advance(deployment: Deployment) -> None:
         StaleWriter: it was started or deleted meanwhile.
     """
     current = store.owned(deployment.name, deployment.generation)
-    left = halt(current)
+    left = halt(current, "fleet_reconciler")
     if not left:
         store.transition(current.name, current.generation, DeploymentStatus.STOPPED, "fleet_reconciler")

@@ -24,6 +24,6 @@ def run_pass(payload: StepInput, actor: str) -> Pass:
         return teardown.summary(update_rollback.run(deployment))
     if deployment.status in _STARTED:
         return teardown.summary(
-            {f"fleet {n}": waiting(line) for n, line in enumerate(halting.halt(deployment))}
+            {f"fleet {n}": waiting(line) for n, line in enumerate(halting.halt(deployment, actor))}
         )
     return teardown.run_pass(payload, actor)
