@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import deployment_flow as flow
 import pytest
 from rest_world import event, send
 from shoal.aws import client
 from shoal.contracts.report import Finding, Report
-from shoal.deployments import doctor, ledger, store
+from shoal.deployments import Deployment, changes, doctor, drift, ledger, store
 from shoal.errors import NotFound
-from shoal.resources.kind import upper_tags
+from shoal.resources import claims
+from shoal.resources.kind import Entry, upper_tags
 from shoal_local import strict
 
 TAGS = {"shoal:managed-by": "shoal", "shoal:environment": "dev", "shoal:deployment": "gone"}
@@ -213,6 +217,113 @@ def test_tags_that_were_taken_away_are_told(ready: flow.Payload) -> None:
     client("sqs").untag_queue(QueueUrl=url, TagKeys=["shoal:deployment"])
     # When / Then
     assert found(doctor.check()) == [("differs", "dead_letter_queue", f"{NAME}-dead")]
+
+
+@pytest.fixture
+def stopped(ready: flow.Payload) -> None:
+    """The same deployment, stopped."""
+    changes.stop("benthic", "tests")
+    flow.handler("fleet_reconciler")({}, None)
+    assert store.get("benthic").status == "STOPPED"
+
+
+def _service_runs() -> None:
+    client("ecs").update_service(cluster=NAME, service=NAME, desiredCount=2)
+
+
+def _group_may_grow() -> None:
+    client("autoscaling").update_auto_scaling_group(AutoScalingGroupName=NAME, MaxSize=3)
+
+
+def _straggler() -> None:
+    client("ec2").create_tags(
+        Resources=[_instance()], Tags=upper_tags(TAGS | {"shoal:deployment": "benthic"})
+    )
+
+
+def _nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("drift", "kinds", "words", "cost"),
+    [
+        (_nothing, [], "", 0),
+        (_service_runs, ["service"], "is stopped, and its desired count is 2, 0 workers run", 0),
+        (_group_may_grow, ["auto_scaling_group"], "3 instances may start", 0),
+        (_straggler, ["instance"], "this g5.xlarge is running", 1.006),
+        (lambda: client("sqs").delete_queue(QueueUrl=_url()), ["queue"], "it is not there", 0),
+    ],
+)
+def test_what_runs_though_it_is_stopped_is_told(
+    stopped: None, drift: Callable[[], None], kinds: list[str], words: str, cost: float
+) -> None:
+    # Given
+    drift()
+    # When
+    report = doctor.check()
+    # Then
+    assert [one.kind for one in report.findings] == kinds
+    assert all(words in one.reason for one in report.findings)
+    assert (report.usd_per_hour, report.blind) == (cost, [])
+
+
+def _url() -> str:
+    return str(client("sqs").get_queue_url(QueueName=f"{NAME}-jobs")["QueueUrl"])
+
+
+def test_what_was_started_while_the_doctor_looked_is_no_finding(
+    stopped: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = drift.find
+
+    def started_meanwhile(deployment: Deployment, entries: list[Entry]) -> list[Finding]:
+        changes.start("benthic", "tests")
+        _service_runs()
+        return real(deployment, entries)
+
+    monkeypatch.setattr(drift, "find", started_meanwhile)
+    assert doctor.check().findings == []
+
+
+@pytest.mark.parametrize(("kind", "key"), [("PORT", "5002"), ("HOST", "kelp.example.org"), ("PRIORITY", "7")])
+def test_a_claim_that_no_ledger_holds_is_an_orphan_and_stays(kind: str, key: str) -> None:
+    # Given a deployment that was READY and is FAILED now, and what its overlapping retry claimed
+    payload = flow.begin(flow.spec_of("queue", name="kelp"))
+    assert claims.Claims(kind).take(key, "kelp", 1)
+    assert doctor.check().findings == []  # it is being worked on
+    flow.become(payload, "ROLLING_BACK")
+    flow.become(payload, "FAILED")
+    # When
+    (finding,) = doctor.check().findings
+    # Then
+    assert (finding.problem, finding.kind, finding.name) == ("orphan", f"{kind.lower()} claim", key)
+    assert "claimed for kelp, whose ledger does not hold it" in finding.reason
+    assert claims.Claims(kind).owner(key) == "kelp"
+    # and the advice is a command that removes it, unless somebody else has it by then
+    client("dynamodb").delete_item(**_arguments(finding.advice))
+    assert doctor.check().findings == []
+
+
+def _arguments(advice: str) -> dict[str, Any]:
+    """The AWS CLI's arguments as boto3 takes them."""
+    words = shlex.split(advice.partition("aws dynamodb delete-item ")[2])
+    pairs = dict(zip(words[::2], words[1::2], strict=True))
+    names = {
+        "".join(part.title() for part in name.strip("-").split("-")): value for name, value in pairs.items()
+    }
+    return {name: json.loads(value) if value.startswith("{") else value for name, value in names.items()}
+
+
+def test_claims_of_those_who_use_them_and_of_strangers_are_none(ready: flow.Payload) -> None:
+    # Given
+    claims.Claims("PORT").mark_foreign("5003", "benthic", ready["generation"])
+    spec = flow.spec_of("endpoint", name="kelp", routing="host", host_name="kelp.example.org")
+    flow.make(spec, payload := flow.begin(spec))
+    flow.become(payload, "READY")
+    # Then
+    assert {one.kind for one in claims.held()} == {"PORT", "HOST", "PRIORITY"}
+    assert doctor.check().findings == []
 
 
 def test_what_a_teardown_left_is_in_the_report(ready: flow.Payload, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,9 @@ from shoal.telemetry import logger
 STUCK = timedelta(hours=3)
 """A state machine ends after two hours, and ``recovery`` follows within minutes."""
 
+_STANDS = frozenset({DeploymentStatus.READY, DeploymentStatus.STOPPED})
+"""In these the account must be as the ledger says."""
+
 _KEY = {"pk": "DOCTOR", "sk": "REPORT"}
 _PAGE = 100
 _MOST = 300
@@ -52,13 +55,21 @@ def _of_ledgers(ledgers: list[Ledger], blind: list[str]) -> list[Finding]:
     findings: list[Finding] = []
     for one in ledgers:
         findings += _left(one.deployment) + _stuck(one.deployment)
-        if one.deployment.status is not DeploymentStatus.READY:
+        if one.deployment.status not in _STANDS:
             continue
         try:
-            findings += drift.find(one.deployment, one.entries)
+            findings += _drift(one)
         except ShoalError as error:
             blind.append(f"{one.deployment.name}: {type(error).__name__}: {error.detail}")
     return findings
+
+
+def _drift(one: Ledger) -> list[Finding]:
+    """None where it was changed while we looked."""
+    found = drift.find(one.deployment, one.entries)
+    if found and store.get(one.deployment.name).generation != one.deployment.generation:
+        return []
+    return found
 
 
 def _left(deployment: Deployment) -> list[Finding]:

@@ -14,7 +14,7 @@ def halt(deployment: Deployment, actor: str) -> list[str]:
     """One pass: tell the service, and once no task is left the instances, to go; answers what is still there.
 
     A wake-up that was under way when the deployment was stopped is taken back by the next pass. The alarms
-    come after the fleet: one that cannot be set keeps no instance running, only the status from being STOPPED.
+    come after the fleet: one that cannot be set keeps no instance running; only STOPPED is not said before.
     """
     left = _emptied(deployment)
     made = ledger.selected(ledger.entries(deployment.name), deployment.uses)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from shoal.contracts.names import resource_name
 from shoal.contracts.report import Finding
@@ -11,11 +13,14 @@ from shoal.deployments import prices
 from shoal.deployments.leftovers import BY_HAND
 from shoal.deployments.model import Deployment
 from shoal.errors import ShoalError
-from shoal.resources import instances, named, tagged
+from shoal.resources import claims, instances, named, tagged
+from shoal.resources.claims import Claim
 from shoal.resources.cluster import describe_cluster
 from shoal.resources.kind import Entry
 from shoal.resources.service import describe_service
 from shoal.resources.tagged import Tagged
+
+_T = TypeVar("_T")
 
 
 @dataclass
@@ -23,6 +28,7 @@ class Seen:
     """What the account shows, and what could not be looked at."""
 
     resources: list[Tagged] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
     cost: dict[str, float | None] = field(default_factory=dict)
 
@@ -38,14 +44,15 @@ class Ledger:
 def look(environment: str) -> Seen:
     """Every list there is; one that AWS refuses makes the report blind there, and stops no other."""
     seen = Seen()
-    _ask(seen, "tags", lambda: _tagged(environment))
+    seen.resources += _ask(seen, "tags", lambda: _tagged(environment))
     for what in named.LISTS:
-        _ask(seen, what, lambda what=what: named.find(what, environment))  # type: ignore[misc]
-    _ask(seen, "instances", lambda: _instances(environment, seen))
+        seen.resources += _ask(seen, what, functools.partial(named.find, what, environment))
+    seen.resources += _ask(seen, "instances", lambda: _instances(environment, seen))
+    seen.claims = _ask(seen, "claims", claims.held)
     return seen
 
 
-def find(environment: str, seen: Seen, ledgers: Iterable[Ledger]) -> list[Finding]:
+def find(environment: str, seen: Seen, ledgers: Collection[Ledger]) -> list[Finding]:
     """What is owned by nobody. ``seen`` must be older than ``ledgers``: what was made meanwhile is owned.
 
     A deployment that is being worked on is left out: its ledger and its resources change under our eyes.
@@ -59,14 +66,15 @@ def find(environment: str, seen: Seen, ledgers: Iterable[Ledger]) -> list[Findin
             continue
         if (one.kind, one.arn) not in found and _is_there(one):
             found[(one.kind, one.arn)] = _finding(one, seen.cost.get(one.name, prices.resource(one.kind)))
-    return list(found.values())
+    return [*found.values(), *_unclaimed(seen.claims, ledgers, busy)]
 
 
-def _ask(seen: Seen, what: str, question: Callable[[], list[Tagged]]) -> None:
+def _ask(seen: Seen, what: str, question: Callable[[], list[_T]]) -> list[_T]:
     try:
-        seen.resources += question()
+        return question()
     except ShoalError as error:
         seen.blind.append(f"{what}: {type(error).__name__}: {error.detail}")
+    return []
 
 
 def _tagged(environment: str) -> list[Tagged]:
@@ -133,3 +141,23 @@ def _finding(one: Tagged, cost: float | None) -> Finding:
         usd_per_hour=cost,
         advice="look whether somebody needs it; if not: " + (f"aws {command}" if command else "remove it"),
     )
+
+
+_CLAIMED_BY = {"PORT": "listener_port", "HOST": "host_claim", "PRIORITY": "host_claim"}
+"""The line of a ledger that stands for a claim; a priority is released with the host name."""
+
+
+def _unclaimed(seen: list[Claim], ledgers: Iterable[Ledger], busy: Container[str]) -> Iterator[Finding]:
+    """Claims whose owner's ledger holds none of the kind: nobody else gets that port, name or place."""
+    owned = {(one.deployment.name, entry.kind) for one in ledgers for entry in one.entries}
+    for claim in seen:
+        if claim.owner in busy or (claim.owner, _CLAIMED_BY[claim.kind]) in owned:
+            continue
+        yield Finding(
+            problem="orphan",
+            kind=f"{claim.kind.lower()} claim",
+            name=claim.key,
+            deployment=claim.owner,
+            reason=f"it is claimed for {claim.owner}, whose ledger does not hold it",
+            advice=f"look whether somebody needs it; if not: aws {claims.removal(claim)}",
+        )

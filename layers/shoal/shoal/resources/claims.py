@@ -6,6 +6,7 @@ take. Two claims can never hold one key; a key whose owner is gone is free again
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,15 @@ from shoal import table
 from shoal.settings import settings
 
 FOREIGN = "foreign"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One that a deployment holds; ``key`` is a port, a host name or a priority."""
+
+    kind: str
+    key: str
+    owner: str
 
 
 @dataclass(frozen=True)
@@ -69,3 +79,24 @@ def _owner_is(owner: str) -> dict[str, Any]:
         "ExpressionAttributeNames": {"#owner": "owner"},
         "ExpressionAttributeValues": {":owner": owner},
     }
+
+
+def held() -> list[Claim]:
+    """Every claim of every deployment on the shared load balancer."""
+    return [
+        Claim(kind, key, owner)
+        for kind in ("PORT", "HOST", "PRIORITY")
+        for key, owner in Claims(kind).owners().items()
+        if owner != FOREIGN
+    ]
+
+
+def removal(claim: Claim) -> str:
+    """The arguments with which the AWS CLI deletes one, unless somebody else holds it by then."""
+    key = json.dumps({"pk": {"S": f"{claim.kind}#{settings().load_balancer_arn}"}, "sk": {"S": claim.key}})
+    owner = json.dumps({":owner": {"S": claim.owner}})
+    return (
+        f"dynamodb delete-item --table-name {settings().deployments_table} --key '{key}' "
+        "--condition-expression '#owner = :owner' --expression-attribute-names '{\"#owner\": \"owner\"}' "
+        f"--expression-attribute-values '{owner}'"
+    )
