@@ -22,6 +22,10 @@ ELEMENTS: dict[int, type[np.generic]] = {1: np.float32, 10: np.float16, 2: np.ui
 """Input types by ONNX's number."""
 DEFAULT_SIDE = 640
 MAXIMUM_BATCH = 64
+LONGEST_SIDE = 8192
+LONGEST_LITERAL = 1024**2
+MAXIMUM_INPUT = 1 << 27
+"""Pixels of a whole batch: it is run once at the start, on blank ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,10 @@ def _described(backend: Backend, file: ModelFile, declared: OnnxFile, wanted: st
     stride = _stride(metadata)
     size, dynamic = _size(source.shape, metadata, stride)
     batch = _batch(source.shape, backend)
+    if batch * size[0] * size[1] > MAXIMUM_INPUT:
+        raise ModelError(
+            f"the model takes {batch} pictures of {size[0]}x{size[1]} at once: export it with fewer"
+        )
     answers = backend.submit(np.zeros((batch, 3, *size), kind))()
     outputs = [
         Output(output.name, (1, *np.shape(answer)[1:]))
@@ -135,26 +143,38 @@ def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:
     if not metadata.get("names"):
         return ()
     try:
-        value = ast.literal_eval(metadata["names"])
-    except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+        value = _literal(metadata["names"])
+    except ValueError as error:
         raise ModelError(
             "the metadata `names` is not a list or a dictionary: export the model again"
         ) from error
     if isinstance(value, dict):
-        if sorted(value) != list(range(len(value))):
+        if set(value) != set(range(len(value))):
             raise ModelError(
                 "the metadata `names` does not number its classes from 0: export the model again"
             )
         value = [value[index] for index in range(len(value))]
+    if not isinstance(value, list | tuple):
+        raise ModelError("the metadata `names` is not a list or a dictionary: export the model again")
     return tuple(str(name) for name in value)
+
+
+def _literal(text: str) -> Any:
+    """A Python literal; raises ValueError for anything else, and for one that is too long or too deep."""
+    if len(text) > LONGEST_LITERAL:
+        raise ValueError(f"{len(text)} characters")
+    try:
+        return ast.literal_eval(text)
+    except (SyntaxError, MemoryError, RecursionError, TypeError) as error:
+        raise ValueError("no literal") from error
 
 
 def _stride(metadata: Mapping[str, str]) -> int:
     text = metadata.get("stride", "32").strip("[]() ").split(",")[-1]
     try:
         stride = int(float(text))
-    except ValueError as error:
-        raise ModelError(f"the metadata `stride` is {metadata['stride']!r}: use a whole number") from error
+    except (ValueError, OverflowError) as error:
+        raise ModelError(f"the metadata `stride` is {text[:40]!r}: use a whole number") from error
     return max(1, stride)
 
 
@@ -166,13 +186,23 @@ def _size(
             f"the model's input is {list(shape)}: export it with channels first, (1, 3, height, width)"
         )
     if shape[2] and shape[3]:
-        return (shape[2], shape[3]), False
+        return _bounded(shape[2], shape[3]), False
     try:
-        said = ast.literal_eval(metadata.get("imgsz", str(DEFAULT_SIDE)))
+        said = _literal(metadata.get("imgsz", str(DEFAULT_SIDE)))
         height, width = (said, said) if isinstance(said, int) else (int(said[0]), int(said[-1]))
-    except (ValueError, SyntaxError, TypeError, IndexError) as error:
-        raise ModelError(f"the metadata `imgsz` is {metadata['imgsz']!r}: use [height, width]") from error
-    return (_round_up(height, stride), _round_up(width, stride)), True
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise ModelError(
+            f"the metadata `imgsz` is {metadata['imgsz'][:40]!r}: use [height, width]"
+        ) from error
+    return _bounded(_round_up(height, stride), _round_up(width, stride)), True
+
+
+def _bounded(height: int, width: int) -> tuple[int, int]:
+    if not (0 < height <= LONGEST_SIDE and 0 < width <= LONGEST_SIDE):
+        raise ModelError(
+            f"the model's input is {height}x{width}: export it with at most {LONGEST_SIDE} a side"
+        )
+    return height, width
 
 
 def _batch(shape: Sequence[int | None], backend: Backend) -> int:

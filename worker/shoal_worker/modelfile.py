@@ -16,6 +16,10 @@ from shoal_worker.errors import ModelError
 
 MAXIMUM_BYTES = 2 * 1024**3
 MAXIMUM_MEMBERS = 10_000
+MAXIMUM_UNPACKED = 2 * MAXIMUM_BYTES
+"""All members of an archive together: a small one may unpack to terabytes."""
+MAXIMUM_TEXT = 1024**2
+"""Of the labels, and of a member's name: these are held in memory."""
 LABELS = "labels.txt"
 
 _TORCH = (
@@ -68,7 +72,8 @@ def _described(path: Path, name: str, labels: Path) -> ModelFile:
 def _lines(labels: Path) -> tuple[str, ...]:
     if not labels.is_file():
         return ()
-    text = labels.read_text(encoding="utf-8", errors="replace")
+    with labels.open(encoding="utf-8", errors="replace") as stream:
+        text = stream.read(MAXIMUM_TEXT)
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -77,19 +82,15 @@ def _unpacked(path: Path, folder: Path) -> ModelFile:
     model, labels, names = folder / "model.onnx", folder / LABELS, []
     found = ""
     try:
-        with tarfile.open(path, "r|*") as archive:
-            for count, member in enumerate(archive):
-                if count >= MAXIMUM_MEMBERS:
-                    raise ModelError(
-                        f"{path.name} holds more than {MAXIMUM_MEMBERS} files: pack the model alone"
-                    )
+        with tarfile.open(path, "r|*", tarinfo=_Member) as archive:
+            for member in _bounded(archive, path.name):
                 name = PurePosixPath(member.name).name
                 names.append(name)
                 if member.isfile() and name.endswith(".onnx") and not found:
                     found = name
-                    _copy(archive, member, model)
+                    _copy(archive, member, model, MAXIMUM_BYTES)
                 elif member.isfile() and name == LABELS:
-                    _copy(archive, member, labels)
+                    _copy(archive, member, labels, MAXIMUM_TEXT)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise ModelError(f"{path.name} cannot be unpacked ({error}): pack the model again") from error
     if found:
@@ -100,9 +101,31 @@ def _unpacked(path: Path, folder: Path) -> ModelFile:
     raise ModelError(f"{path.name} holds no .onnx file: pack one model and, if you like, its labels.txt")
 
 
-def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    if member.size > MAXIMUM_BYTES:
-        raise ModelError(f"{member.name} is larger than 2 GiB, which ONNX itself does not allow in one file")
+class _Member(tarfile.TarInfo):
+    """A member whose name and attributes are of a bounded length: they are read before anyone sees it."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if not self.isreg() and self.size > MAXIMUM_TEXT:
+            raise tarfile.ReadError(f"a header of {self.size} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
+def _bounded(archive: tarfile.TarFile, name: str) -> Iterator[tarfile.TarInfo]:
+    """The members, as long as they are not too many or too large together."""
+    unpacked = 0
+    for count, member in enumerate(archive):
+        unpacked += member.size
+        if count >= MAXIMUM_MEMBERS or unpacked > MAXIMUM_UNPACKED:
+            raise ModelError(
+                f"{name} holds more than {MAXIMUM_MEMBERS} files or {MAXIMUM_UNPACKED} bytes: "
+                "pack the model alone"
+            )
+        yield member
+
+
+def _copy(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, most: int) -> None:
+    if member.size > most:
+        raise ModelError(f"{member.name} is larger than {most} bytes: a model may have 2 GiB, labels 1 MiB")
     source = archive.extractfile(member)
     if source is None:
         raise ModelError(f"{member.name} is not a plain file: pack the model itself, not a link")

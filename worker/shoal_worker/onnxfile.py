@@ -18,7 +18,11 @@ from shoal_worker.onnxoperators import OPERATORS
 from shoal_worker.protobuf import Malformed, Value, fields, int64s, integers, signed, text
 
 MAXIMUM_NODES = 50_000
+MAXIMUM_EXPANDED = 10_000
+"""Nodes when every function is written out, as a runtime does: thirty, each calling the one before twice, are
+a thousand million of them."""
 MAXIMUM_DEPTH = 8
+MAXIMUM_CALLS = 32
 MAXIMUM_TENSOR = 2 * 1024**3
 MAXIMUM_FILLED = 1 << 28
 """Elements that a constant shape may ask an operator to make: a gibibyte of floats."""
@@ -29,6 +33,10 @@ _BITS = {
     17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4,
 }  # fmt: skip
 """TensorProto.DataType by its bits; strings (8) and complex numbers (14, 15) are not in it."""
+
+
+Operator = tuple[str, str]
+"""Domain and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +82,13 @@ class _Walk:
 
     def __init__(self) -> None:
         self._nodes = 0
-        self._operators: set[tuple[str, str]] = set()
+        self._used: list[Operator] = []
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._filled: list[tuple[str, str]] = []
 
     def model(self, view: memoryview) -> OnnxFile:
-        graphs, metadata, own = [], {}, set()
+        graphs, metadata = [], {}
+        own: dict[Operator, list[Operator]] = {}
         for number, value in fields(view):
             if number == 7 and isinstance(value, memoryview):
                 graphs.append(value)
@@ -87,17 +96,20 @@ class _Walk:
                 key, content = _pair(value)
                 metadata[key] = content
             elif number == 25 and isinstance(value, memoryview):
-                own.add(self._function(value))
+                self._function(value, own)
         if len(graphs) != 1:
             raise ModelError("the file is no ONNX model (it holds no graph): export it again")
+        before = len(self._used)
         inputs, outputs = self._graph(graphs[0], 0)
-        self._check_operators(own)
+        _check_functions(own, self._used[before:])
+        self._check_operators(set(own))
         self._check_filled()
-        names = frozenset(f"{domain}:{name}" if domain else name for domain, name in self._operators)
+        names = frozenset(f"{domain}:{name}" if domain else name for domain, name in self._used)
         return OnnxFile(metadata, inputs, outputs, names)
 
-    def _function(self, view: memoryview) -> tuple[str, str]:
-        name = domain = ""
+    def _function(self, view: memoryview, own: dict[Operator, list[Operator]]) -> None:
+        """Add a function of the model's own to ``own``, with the operators that it calls."""
+        name, domain, before = "", "", len(self._used)
         for number, value in fields(view):
             if number == 1:
                 name = text(value)
@@ -107,7 +119,9 @@ class _Walk:
                 self._node(value, 1)
             elif number == 11:
                 self._attribute(value, 1)
-        return domain, name
+        if (domain, name) in own:
+            raise ModelError(f"the function {domain}:{name} is defined twice: export it again")
+        own[domain, name] = self._used[before:]
 
     def _graph(self, view: Value, depth: int) -> tuple[tuple[TensorInfo, ...], tuple[TensorInfo, ...]]:
         if depth > MAXIMUM_DEPTH:
@@ -143,7 +157,7 @@ class _Walk:
                 domain = text(value)
             elif number == 5:
                 tensor = self._attribute(value, depth) or tensor
-        self._operators.add((domain, name))
+        self._used.append((domain, name))
         if name == "Constant" and outputs and tensor in self._shapes:
             self._shapes[outputs[0]] = self._shapes[tensor]
         if name in _FILLING and inputs:
@@ -186,10 +200,10 @@ class _Walk:
             self._shapes[name] = tuple(tensor.numbers) if tensor.raw is None else int64s(tensor.raw)
         return name
 
-    def _check_operators(self, own: set[tuple[str, str]]) -> None:
+    def _check_operators(self, own: set[Operator]) -> None:
         unknown = sorted(
             f"{domain}:{name}" if domain else name
-            for domain, name in self._operators
+            for domain, name in set(self._used)
             if (domain, name) not in own and name not in OPERATORS.get(domain, frozenset())
         )
         if unknown:
@@ -205,6 +219,28 @@ class _Walk:
                 raise ModelError(
                     f"{operator} is asked for {'x'.join(map(str, sides))} elements: export it again"
                 )
+
+
+def _check_functions(own: dict[Operator, list[Operator]], used: list[Operator]) -> None:
+    """Refuse functions that call themselves, or that would write out into a graph without bounds."""
+    sizes: dict[Operator, int] = {}
+
+    def size(operator: Operator, callers: tuple[Operator, ...]) -> int:
+        if operator not in own:
+            return 1
+        if operator in callers or len(callers) >= MAXIMUM_CALLS:
+            raise ModelError(f"the function {':'.join(operator)} calls itself, or others too deep")
+        if operator not in sizes:
+            sizes[operator] = total(own[operator], (*callers, operator))
+        return sizes[operator]
+
+    def total(operators: list[Operator], callers: tuple[Operator, ...] = ()) -> int:
+        nodes = sum(size(one, callers) for one in operators)
+        if own and nodes > MAXIMUM_EXPANDED:
+            raise ModelError(f"its functions write out into more than {MAXIMUM_EXPANDED} nodes: inline them")
+        return nodes
+
+    total(used)
 
 
 @dataclass(slots=True)
