@@ -24,7 +24,7 @@ def check_containment(wanted: Containment) -> str:
     if missing and wanted == "required":
         raise ConfigurationError(
             f"this kernel has no {' and no '.join(missing)}: use Amazon Linux 2023 of August 2025 or later "
-            "on x86-64, or set SHOAL_CONTAINMENT to available"
+            "on x86-64 or AArch64, or set SHOAL_CONTAINMENT to available"
         )
     if missing:
         logger().warning("decoders are contained without %s: this kernel has none", " and ".join(missing))
