@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from shoal_local import strict
 
 ROOT = Path(__file__).resolve().parents[1]
 FUNCTION = re.compile(r"\$\{(\w+)FunctionArn\}")
@@ -132,7 +133,7 @@ def machines() -> Iterator[Machines]:
     with pytest.MonkeyPatch.context() as patched:
         # each execution parses its machine again, which takes as long as running it
         patched.setattr(Parser, "parse", staticmethod(functools.cache(Parser.parse)))
-        with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}), strict.installed():
             yield Machines()
 
 

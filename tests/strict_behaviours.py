@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from strict_cases import balancing, watching
+from strict_cases import balancing, machines, watching
 from strict_cases.behaviour import BEHAVIOURS, SHOWN, Behaviour, shows
 from strict_world import Account, code_of
 
-__all__ = ["BEHAVIOURS", "SHOWN", "Behaviour", "balancing", "watching"]
+__all__ = ["BEHAVIOURS", "SHOWN", "Behaviour", "balancing", "machines", "watching"]
 
 
 def states(read: Callable[[], Any], reads: int = 3) -> list[Any]:

@@ -28,6 +28,7 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     messages,
     template_versions,
 )
+from shoal_local.strict.choices import demand_paths, forgive_paths
 from shoal_local.strict.engine import RULES, guarded, operation_contract
 from shoal_local.strict.fields import drop_fields, keep_fields
 from shoal_local.strict.slow import PACE
@@ -56,6 +57,7 @@ def install(reads: int = 1) -> None:
         else:
             target.replace(guarded(service, operation, target.original))
     keep_fields()
+    demand_paths()
 
 
 def uninstall() -> None:
@@ -63,6 +65,7 @@ def uninstall() -> None:
     for service, operation in _operations():
         operation_contract(service, operation).restore()
     drop_fields()
+    forgive_paths()
 
 
 @contextmanager

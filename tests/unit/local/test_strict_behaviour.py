@@ -11,7 +11,7 @@ from shoal_local import strict
 from shoal_local.balancer import balancer
 from shoal_local.fleet import launching
 from shoal_local.patches import Contract
-from shoal_local.strict import elbv2_listeners, elbv2_rules, fields, slow
+from shoal_local.strict import choices, elbv2_listeners, elbv2_rules, fields, slow
 from shoal_local.strict.engine import RULES, Rule, operation_contract
 from strict_behaviours import BEHAVIOURS, SHOWN, Behaviour
 from strict_cases.all import CASES
@@ -88,7 +88,9 @@ def test_uninstalled_rules_leave_stock_moto() -> None:
 
 
 @pytest.mark.parametrize(
-    "patched", [launching.LAUNCH, balancer.CREATE, fields.FORGET_TERMINATED], ids=lambda c: c.path
+    "patched",
+    [launching.LAUNCH, balancer.CREATE, fields.FORGET_TERMINATED, choices.COMPARED],
+    ids=lambda c: c.path,
 )
 def test_moto_has_what_the_fleet_replaces(patched: Contract) -> None:
     patched.check()
