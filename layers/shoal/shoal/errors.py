@@ -12,6 +12,8 @@ class ShoalError(Exception):
     code = "internal"
     status = 500
     title = "Something broke inside Shoal"
+    retry_after: int | None = None
+    """Seconds after which the same request may be answered otherwise (HTTP ``Retry-After``); None: never."""
 
     def __init__(self, detail: str, errors: list[dict[str, str]] | None = None) -> None:
         super().__init__(detail)
@@ -43,6 +45,12 @@ class Conflict(ShoalError):
     code, status, title = "conflict", 409, "The current state does not allow this"
 
 
+class Busy(Conflict):
+    """Something works on it now: when that has ended, the same request is answered otherwise."""
+
+    retry_after = 30
+
+
 class StaleWriter(Conflict):
     """A newer generation owns the deployment: this writer's result is dropped."""
 
@@ -53,6 +61,7 @@ class Retryable(ShoalError):
     """A throttle, a 5xx or a lost answer: the state machine tries again."""
 
     code, status, title = "retryable", 503, "AWS did not answer; try again"
+    retry_after = 5
 
 
 class RecentlyDeleted(Retryable):

@@ -156,55 +156,6 @@ def _changes(world: World) -> list[dict[str, Any]]:
     return list(only["changes"])
 
 
-UNDER_WAY = {
-    "ready": [S.READY],
-    "not returned": [S.READY, S.UPDATING, S.UPDATE_ROLLING_BACK, S.UPDATE_ROLLBACK_FAILED],
-    "deploying": [],
-    "updating": [S.READY, S.UPDATING],
-    "returning": [S.READY, S.UPDATING, S.UPDATE_ROLLING_BACK],
-    "stopping": [S.READY, S.STOPPING],
-    "stopped": [S.READY, S.STOPPING, S.STOPPED],
-    "starting": [S.READY, S.STOPPING, S.STARTING],
-    "rolling back": [S.ROLLING_BACK],
-    "deleting": [S.DELETING],
-}
-TABLE = {
-    #                the same, another, rollback, stop, start, delete
-    "ready":        (200, 202, 409, 202, 200, 202),  # no good revision before the first
-    "not returned": (202, 202, 409, 409, 409, 202),  # nor here, where the first itself is wanted
-    "deploying":    (202, 409, 409, 409, 409, 202),
-    "updating":     (202, 409, 409, 409, 409, 202),
-    "returning":    (409, 409, 409, 409, 409, 202),
-    "stopping":     (202, 409, 409, 202, 202, 202),
-    "stopped":      (200, 409, 409, 200, 202, 202),
-    "starting":     (202, 409, 409, 202, 202, 202),
-    "rolling back": (409, 409, 409, 409, 409, 202),
-    "deleting":     (409, 409, 409, 409, 409, 202),
-}  # fmt: skip
-REQUESTS: list[tuple[str, str, Any]] = [
-    ("POST", "/deploy", REEF),
-    ("POST", "/deploy", REEF | {"args": "--conf-thres=0.3"}),
-    ("POST", "/deploy/reef/rollback", None),
-    ("POST", "/deploy/reef/stop", None),
-    ("POST", "/deploy/reef/start", None),
-    ("DELETE", "/deploy/reef", None),
-]
-
-
-@pytest.mark.parametrize("number", range(len(REQUESTS)))
-@pytest.mark.parametrize("state", TABLE)
-def test_every_request_has_one_outcome_in_every_state(world: World, state: str, number: int) -> None:
-    """The table of docs/deployments.md."""
-    # Given
-    world.put("shoal-data", "models/reef.onnx")
-    world.call("POST", "/deploy", REEF)
-    move("reef", 1, S.DEPLOYING, *UNDER_WAY[state])
-    # When
-    answer = world.call(*REQUESTS[number])
-    # Then
-    assert answer.status == TABLE[state][number], answer.body
-
-
 def test_a_key_answers_alike_even_when_the_world_has_moved_on(reef: World) -> None:
     # Given
     first = keyed(reef, "k-1", "POST", "/deploy/reef/stop", {"reason": "night"})

@@ -276,7 +276,7 @@ def test_a_second_request(
     if other == 409:
         refused = model.call("POST", "/deploy", REEF | {"fleet_size": 2})
         assert (refused.status, refused.body["code"]) == (409, "conflict")
-        advice = "wait until it is DELETED" if statuses == (S.DELETING,) else "delete it first"
+        advice = "wait until it is DELETED" if statuses == (S.DELETING,) else "DELETE /deploy/reef"
         assert advice in refused.body["detail"]
     answer = model.call("POST", "/deploy", REEF)
     # Then

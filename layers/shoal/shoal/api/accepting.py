@@ -13,11 +13,14 @@ from shoal.deployments import Claim, Deployment, executions
 def begin(name: str, claim: Claim) -> Answer:
     """Start the execution of a claim, unless one works on it or nothing is to be done.
 
+    A stop has none, even where the start before it never got as far as its own.
+
     Raises:
         StaleWriter: somebody deleted or changed it meanwhile.
     """
     deployment = deployments.at(name, claim.revision, claim.generation)
-    if claim.created or deployment.execution_arn is None:
+    forgotten = deployment.execution_arn is None and not deployment.status.is_halted()
+    if claim.created or forgotten:
         executions.start("deploy", deployment)
         deployments.record_execution(name, claim.generation, executions.arn_of("deploy", deployment))
     return accepted(deployment)

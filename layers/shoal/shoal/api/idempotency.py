@@ -15,7 +15,7 @@ from collections.abc import Callable
 from shoal import table
 from shoal.api.gate import Answer, Request
 from shoal.api.model import Accepted
-from shoal.errors import Conflict, InvalidRequest, Retryable, ShoalError
+from shoal.errors import Busy, Conflict, InvalidRequest, Retryable, ShoalError
 
 KEPT_SECONDS = 24 * 3600
 LONGEST_ATTEMPT_SECONDS = 30
@@ -74,7 +74,7 @@ def _answered(request: Request, item: table.Item | None) -> Answer:
     if item["fingerprint"] != _fingerprint(request):
         raise Conflict("Idempotency-Key: it belongs to another request: use another key for this one")
     if "answer" not in item:
-        raise Conflict("Idempotency-Key: this very request is being worked on: try again in a moment")
+        raise Busy("Idempotency-Key: this very request is being worked on: try again in a moment")
     kept = json.loads(item["answer"])
     return Answer(kept["status"], Accepted.model_validate(kept["content"]), kept["location"])
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from shoal.errors import ShoalError
 
 CONTENT_TYPE = "application/problem+json"
-_RETRY_AFTER_SECONDS = "5"
 
 
 class FieldProblem(BaseModel):
@@ -60,8 +59,8 @@ def problem(error: ShoalError, request_id: str) -> dict[str, Any]:
         "errors": error.errors,
     }
     headers = {"Content-Type": CONTENT_TYPE}
-    if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     return {
         "statusCode": error.status,
         "headers": headers,

@@ -15,7 +15,7 @@ from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import revisions
 from shoal.deployments.model import Change, Claim, Deployment, Revision
 from shoal.deployments.state import ATTEMPTS, get, move
-from shoal.errors import Conflict, Retryable
+from shoal.errors import Busy, Conflict, Retryable
 
 _S = DeploymentStatus
 _STANDS = frozenset({_S.READY, _S.UPDATE_ROLLBACK_FAILED})
@@ -105,7 +105,7 @@ def _ask(name: str, later: DeploymentStatus, action: Action, actor: str, reason:
         if current.status in _ALREADY[later]:
             return _unchanged(current)
         if not current.status.can_become(later):
-            raise Conflict(f"{name} is {current.status} and cannot {action} now: GET /deploy/{name} says why")
+            raise _refused(current)
         claim = _begin(current, later, action, actor, reason, {})
         if claim:
             return claim
@@ -140,17 +140,24 @@ def _begin(
 
 
 def _check_stands(current: Deployment) -> None:
-    if current.status in _STANDS:
-        return
-    where = f"{current.name} is {current.status}"
+    if current.status not in _STANDS:
+        raise _refused(current)
+
+
+def _refused(current: Deployment) -> Conflict:
+    """Why not now, and what to do: the table of docs/deployments.md."""
+    where, own = f"{current.name} is {current.status}", f"/deploy/{current.name}"
     if current.status.is_halted():
-        raise Conflict(f"{where}: start it first (POST /deploy/{current.name}/start)")
-    delete = f"delete it first (DELETE /deploy/{current.name})"
-    if current.status.is_finished():
-        raise Conflict(f"{where}: {delete}")
+        return Conflict(f"{where}: start it first (POST {own}/start)")
     if current.status is _S.DELETING:
-        raise Conflict(f"{where}: wait until it is DELETED")
-    raise Conflict(f"{where} with revision {current.revision}: wait until it is READY, or {delete}")
+        return Busy(f"{where}: wait until it is DELETED")
+    if not current.status.is_finished():
+        return Busy(f"{where} with revision {current.revision}: wait until that has ended, or DELETE {own}")
+    if current.status is _S.FAILED:
+        return Conflict(f"{where}, nothing is left of it: deploy it again (POST /deploy)")
+    if current.status is _S.UPDATE_ROLLBACK_FAILED:
+        return Conflict(f"{where}: roll it back first (POST {own}/rollback)")
+    return Conflict(f"{where}: delete it first (DELETE {own})")
 
 
 def _unchanged(current: Deployment) -> Claim:
