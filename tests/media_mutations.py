@@ -24,11 +24,12 @@ def whole_videos(folder: Path) -> list[Path]:
     return [write_video(folder / name, 10, draw, codec=codec) for codec, _, name in codecs]
 
 
-def mutate(data: bytes, chance: random.Random) -> bytes:
-    """One to four mutations of ``data``."""
-    for _ in range(chance.randint(1, 4)):
-        data = chance.choice(_MUTATIONS)(data, chance)
-    return data
+def mutate(data: bytes, chance: random.Random) -> tuple[bytes, list[str]]:
+    """One to four mutations of ``data``, and their names, each once."""
+    chosen = [chance.choice(_MUTATIONS) for _ in range(chance.randint(1, 4))]
+    for mutation in chosen:
+        data = mutation(data, chance)
+    return data, sorted({mutation.__name__.strip("_").replace("_", " ") for mutation in chosen})
 
 
 def _flip_bits(data: bytes, chance: random.Random) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
+import struct
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,20 @@ URCHIN = {"x": 8.0, "y": 12.0, "width": 32.0, "height": 40.0, "class_id": 0, "cl
 
 def picture(value: int = 230) -> bytes:
     return bytes(cv2.imencode(".png", np.full((64, 64, 3), value, np.uint8))[1])
+
+
+def sized(width: int, height: int) -> bytes:
+    """The picture with another size in its header, whose checksum is right."""
+    head = b"IHDR" + struct.pack(">II", width, height) + picture()[24:29]
+    return picture()[:12] + head + struct.pack(">I", zlib.crc32(head)) + picture()[33:]
+
+
+def animated() -> bytes:
+    """An animated WebP whose first picture is that of :func:`picture`."""
+    film = cv2.Animation()
+    film.frames = [np.full((64, 64, 3), value, np.uint8) for value in (230, 10, 90)]
+    film.durations = [40] * 3
+    return bytes(cv2.imencodeanimation(".webp", film)[1])
 
 
 @dataclass
@@ -116,8 +132,9 @@ def test_status_describes_the_model_and_the_work(face: Face, model: SharedModel)
         {"json": {"image_b64": base64.b64encode(picture()).decode()}},
         {"data": picture(), "headers": {"Content-Type": "image/png"}},
         {"data": picture(), "headers": {"Content-Type": "application/octet-stream"}},
+        {"data": animated(), "headers": {"Content-Type": "image/webp"}},
     ],
-    ids=["multipart", "json", "raw", "octets"],
+    ids=["multipart", "json", "raw", "octets", "animated"],
 )
 def test_an_image_in_any_form_gets_its_boxes(request_: dict[str, Any], face: Face) -> None:
     answer = face.post(**request_)
@@ -167,6 +184,8 @@ TYPE = "Content-Type"
         ({"data": b"", "headers": {TYPE: "image/png"}}, 400, "empty"),
         ({"data": b"GIF89a" + bytes(99), "headers": {TYPE: "image/gif"}}, 415, "PNG, JPEG, WebP or BMP"),
         ({"data": picture()[:60], "headers": {TYPE: "image/png"}}, 422, "damaged"),
+        ({"data": sized(50_000, 50_000), "headers": {TYPE: "image/png"}}, 413, "scale it down"),
+        ({"data": sized(64, 65), "headers": {TYPE: "image/png"}}, 422, "damaged"),
         ({"files": {"picture": ("a.png", picture())}}, 400, "file named image or video"),
         ({"data": {"image": "text"}, "files": {"other": b"x"}}, 400, "file named image or video"),
         ({"data": b"--x", "headers": {TYPE: "multipart/form-data"}}, 400, "boundary"),
@@ -297,6 +316,18 @@ def test_a_defect_is_a_problem_without_its_text(face: Face, monkeypatch: pytest.
     answer = face.post(data=picture(), headers={"Content-Type": "image/png"})
     assert (answer.status_code, answer.headers["Content-Type"]) == (500, "application/problem+json")
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(("shape", "status"), [((64, 48), 422), ((640, 640), 422), ((64, 64), 200)])
+def test_a_picture_of_another_size_than_its_header_says_is_refused(
+    shape: tuple[int, int], status: int, model: SharedModel, tmp_path: Path
+) -> None:
+    # Given a decoder that answers a picture of some size
+    state = ServiceState(Activity(), tmp_path, {})
+    state.ready(replace(model, decode=lambda _: np.zeros((*shape, 3), np.uint8)))
+    with serving(state) as face:
+        answer = face.post(data=picture(), headers={TYPE: "image/png"})
+    assert answer.status_code == status
 
 
 def test_requests_at_once_do_not_mix_up_their_pictures(face: Face) -> None:
