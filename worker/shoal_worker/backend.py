@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +19,27 @@ Pending = Callable[[], Sequence[Floats]]
 """Waits for one submitted batch and answers its outputs in the order asked for; call it once."""
 
 
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A network on a device with memory of its own: ONNX Runtime's session, the names of its input and of the
+    outputs that are read, its name and number for the runtime, and the one thread that it is used from.
+    ``graphs`` are the sessions of our own graphs beside it, kept for the next video."""
+
+    session: Any
+    source: str
+    outputs: tuple[str, ...]
+    device: str
+    index: int
+    thread: Executor
+    graphs: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+
 class Backend(Protocol):
     """A loaded network. ``submit`` may be called from several threads.
 
     ``provider`` names the library's part that runs, ``precision`` what it computes in. Up to ``depth``
     batches may be under way before a result is asked for; ``batch`` is how many frames at once pay here.
+    ``card`` is the device with memory of its own on which it runs, or None.
     """
 
     @property
@@ -32,6 +50,8 @@ class Backend(Protocol):
     def depth(self) -> int: ...
     @property
     def batch(self) -> int: ...
+    @property
+    def card(self) -> Card | None: ...
 
     def submit(self, tensor: Tensor) -> Pending:
         """Start one batch (b, 3, height, width); the tensor is not to be changed until the result is taken.
@@ -56,7 +76,7 @@ def open_backend(
         return _openvino(path, outputs, threads, half=half)
     from shoal_worker.onnxbackend import OnnxBackend
 
-    return OnnxBackend(path, outputs, device, threads)
+    return OnnxBackend(path, outputs, device, threads, half=half)
 
 
 def _openvino(path: Path, outputs: Sequence[str], threads: int, *, half: bool) -> Backend:

@@ -7,15 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from shoal_worker.backend import Pending
-from shoal_worker.frames import Detections, Floats, Image
+from shoal_worker.frames import Detections, Image
+from shoal_worker.inference import Answers, open_inference
 from shoal_worker.model import Model, load_model
-from shoal_worker.nms import read_output
 from shoal_worker.options import TrackOptions
 from shoal_worker.prepare import Prepared
-from shoal_worker.preprocess import Batcher, Letterbox, rectangle
+from shoal_worker.preprocess import Letterbox, rectangle
 
 Found = tuple[Prepared, Detections]
 
@@ -64,18 +61,15 @@ class Detector:
         self, frames: Iterable[Prepared], letterbox: Letterbox, options: TrackOptions
     ) -> Iterator[Found]:
         """Every frame with its detections, in order; as many batches are under way as the backend can use."""
-        model, depth = self.model, self.model.backend.depth
-        batcher = Batcher(model.batch, letterbox.size, model.input_type, depth + 1,
-                          normalise=model.layout.normalises)  # fmt: skip
-        flying: deque[tuple[Sequence[Prepared], Pending]] = deque()
+        model, inference = self.model, open_inference(self.model, letterbox, options)
+        flying: deque[tuple[Sequence[Prepared], Answers]] = deque()
         source = iter(frames)
         while batch := list(islice(source, model.batch)):
-            tensor = batcher([frame.picture for frame in batch])
-            flying.append((batch, model.backend.submit(tensor)))
-            if len(flying) > depth:
-                yield from self._landed(*flying.popleft(), letterbox, options)
+            flying.append((batch, inference.submit(batch)))
+            if len(flying) > model.backend.depth:
+                yield from _landed(*flying.popleft(), letterbox)
         while flying:
-            yield from self._landed(*flying.popleft(), letterbox, options)
+            yield from _landed(*flying.popleft(), letterbox)
 
     def letterbox(self, frame: tuple[int, int], options: TrackOptions) -> Letterbox:
         """How frames of (height, width) are fitted into the input."""
@@ -107,14 +101,7 @@ class Detector:
         }
         return tuple(sentence for sentence, holds in sentences.items() if holds)
 
-    def _landed(
-        self, batch: Sequence[Prepared], pending: Pending, letterbox: Letterbox, options: TrackOptions
-    ) -> Iterator[Found]:
-        outputs = pending()
-        for index, frame in enumerate(batch):
-            yield frame, self._read([output[index] for output in outputs], letterbox, options)
 
-    def _read(self, outputs: Sequence[Floats], letterbox: Letterbox, options: TrackOptions) -> Detections:
-        outputs = [np.asarray(output) for output in outputs]
-        found = read_output(outputs, self.model.layout, options, letterbox.size, len(self.names))
-        return Detections(letterbox.restore(found.boxes), found.scores, found.classes)
+def _landed(batch: Sequence[Prepared], answers: Answers, letterbox: Letterbox) -> Iterator[Found]:
+    for frame, found in zip(batch, answers(), strict=True):
+        yield frame, Detections(letterbox.restore(found.boxes), found.scores, found.classes)

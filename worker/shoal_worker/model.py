@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shoal_worker.backend import Backend, chosen_device, open_backend
+from shoal_worker.backend import Backend, Card, chosen_device, open_backend
 from shoal_worker.errors import ModelError
 from shoal_worker.frames import Floats
 from shoal_worker.layouts import Layout, Output, chosen_outputs, classes_in, recognise_layout
@@ -123,6 +123,7 @@ class _Chosen:
     def __init__(self, backend: Backend, chosen: Sequence[int]) -> None:
         self._backend, self._chosen = backend, chosen
         self.provider, self.precision, self.batch = backend.provider, backend.precision, backend.batch
+        self.card = _chosen_card(backend.card, chosen)
 
     @property
     def depth(self) -> int:
@@ -136,6 +137,10 @@ class _Chosen:
             return [answers[index] for index in self._chosen]
 
         return result
+
+
+def _chosen_card(card: Card | None, chosen: Sequence[int]) -> Card | None:
+    return None if card is None else replace(card, outputs=tuple(card.outputs[index] for index in chosen))
 
 
 def _names(metadata: Mapping[str, str]) -> tuple[str, ...]:

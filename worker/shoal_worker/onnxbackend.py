@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from shoal_worker.backend import Pending, Tensor
+from shoal_worker.backend import Card, Pending, Tensor
 from shoal_worker.errors import ModelError
 from shoal_worker.frames import Floats
 from shoal_worker.providers import SESSION_ERRORS, open_session
@@ -27,16 +27,21 @@ class OnnxBackend:
     """One session. On the processor ``depth`` frames run side by side, each on its own threads; on a GPU one
     batch follows the other, from and into buffers on the device."""
 
-    def __init__(self, path: Path, outputs: Sequence[str], device: str | None, threads: int) -> None:
+    def __init__(
+        self, path: Path, outputs: Sequence[str], device: str | None, threads: int, *, half: bool = False
+    ) -> None:
         streams = _streams(threads)
-        self._session = open_session(str(path), device, STREAM_THREADS)
+        self._session = open_session(str(path), device, STREAM_THREADS, half=half)
         self._outputs, self._input = list(outputs), self._session.get_inputs()[0]
         self.provider: str = self._session.get_providers()[0]
         self._bound = None if self.provider == "CPUExecutionProvider" else bound_device(device)
-        self.precision = _precision(self.provider, self._input.type)
+        self.precision = _precision(self.provider, self._input.type, half=half)
         self.depth = streams if self._bound is None else 2
         self.batch = 1 if self._bound is None else GPU_BATCH
         self._workers = ThreadPoolExecutor(streams if self._bound is None else 1, "shoal-infer")
+        self.card = self._bound and Card(
+            self._session, self._input.name, tuple(outputs), *self._bound, self._workers
+        )
 
     def submit(self, tensor: Tensor) -> Pending:
         """See Backend."""
@@ -75,7 +80,7 @@ def _streams(threads: int) -> int:
     return max(1, (threads or len(os.sched_getaffinity(0))) // STREAM_THREADS)
 
 
-def _precision(provider: str, element: str) -> str:
-    if provider == "TensorrtExecutionProvider":
+def _precision(provider: str, element: str, *, half: bool) -> str:
+    if element == "tensor(float16)" or (half and provider == "TensorrtExecutionProvider"):
         return "float16"
-    return "float16" if element == "tensor(float16)" else "float32"
+    return "float32"

@@ -21,18 +21,17 @@ from shoal_worker.model import ELEMENTS
 from shoal_worker.modelfile import model_file
 from shoal_worker.onnxfile import OnnxFile, verify_onnx
 from shoal_worker.options import TrackOptions
-from shoal_worker.preprocess import IMAGENET_DEVIATION, IMAGENET_MEAN
+from shoal_worker.preprocess import channel_scales
 
 BATCHES = (16, 4, 1)
 """Crops at once where the network takes any number: a few fixed shapes, so that nothing is compiled twice."""
 MAXIMUM_SIDE = 512
 MAXIMUM_BATCH = 32
 NORMALISATIONS = {
-    "imagenet": [(1 / (255 * width), -mean / width)
-                 for mean, width in zip(IMAGENET_MEAN, IMAGENET_DEVIATION, strict=True)],
-    "unit": [(1 / 255, 0.0)] * 3,
+    "imagenet": channel_scales(True),
+    "unit": channel_scales(False),
     "none": [(1.0, 0.0)] * 3,
-}  # fmt: skip
+}
 """Factor and shift of each channel, by the metadata ``shoal.normalise``; person re-identification networks
 are trained with ImageNet's."""
 

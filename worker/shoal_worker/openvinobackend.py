@@ -25,7 +25,7 @@ class OpenVinoBackend:
         self._core, self._outputs, self._lock = openvino.Core(), tuple(outputs), threading.Lock()
         self._compiled: dict[tuple[int, ...], _Requests] = {}
         self.precision = "bfloat16" if half and _has_bfloat16(self._core) else "float32"
-        self.provider, self.batch = "OpenVINO CPU", 1
+        self.provider, self.batch, self.card = "OpenVINO CPU", 1, None
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "THROUGHPUT",
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bfloat16" else "f32",

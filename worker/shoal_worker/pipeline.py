@@ -79,7 +79,7 @@ def track_video(
     checksum = Checksum(video)
     provenance, checkpoint = provenance or Provenance(), None
     if checkpoints is not None:
-        depends = run.depends_on(checksum.result())
+        depends = run.depends_on(checksum.result(), decoders)
         checkpoint = open_checkpoint(checkpoints, depends, provenance.processed_at, detector.model.batch)
         provenance = replace(provenance, processed_at=checkpoint.processed_at)
     seen = run.track(video, decoders, checkpoint)

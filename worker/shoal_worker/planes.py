@@ -34,9 +34,24 @@ def scaled_rgb(frame: av.VideoFrame, size: tuple[int, int]) -> Image:
         scaled: Image = cv2.resize(whole, size[::-1], interpolation=cv2.INTER_LINEAR)
         return scaled
     small = [cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR) for plane in _planes(frame)]
-    full = frame.format.name == "yuvj420p" or int(frame.color_range) == _FULL_RANGE
-    rgb: Image = cv2.transform(cv2.merge(small), _to_rgb(int(frame.colorspace), full))
+    rgb: Image = cv2.transform(cv2.merge(small), colours(frame))
     return rgb
+
+
+def colours(frame: av.VideoFrame) -> npt.NDArray[np.float32]:
+    """The affine (3, 4) from this frame's luma and chroma to RGB, all in 0..255."""
+    full = frame.format.name == "yuvj420p" or int(frame.color_range) == _FULL_RANGE
+    return _to_rgb(int(frame.colorspace), full)
+
+
+def packed(frame: av.VideoFrame) -> Image | None:
+    """The frame as NV12, (height * 3 / 2, width) uint8: luma, then rows of chroma pairs. None where the
+    format has not 8 bits and quarter-sized chroma, or a side is odd."""
+    if frame.format.name not in _PLANAR | _INTERLEAVED or frame.height % 2 or frame.width % 2:
+        return None
+    first, *chroma = _planes(frame)
+    pairs = chroma[0] if len(chroma) == 1 else cv2.merge(chroma)
+    return np.concatenate([first, pairs.reshape(frame.height // 2, frame.width)])
 
 
 def luma(frame: av.VideoFrame) -> Image | None:

@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 import av
+import numpy as np
+import numpy.typing as npt
 
 from shoal_worker.frames import Image
 from shoal_worker.motion import thumbnail
-from shoal_worker.planes import luma, scaled_rgb
+from shoal_worker.planes import colours, luma, packed, scaled_rgb
 from shoal_worker.preprocess import Letterbox, whole_size
 from shoal_worker.spans import Plan, Span, in_order, plan_spans
 from shoal_worker.video import VideoInfo, VideoReader
@@ -26,13 +28,15 @@ SKIPPED_AT_ONCE = 32
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """One frame on its way to the network: ``picture`` (height, width, 3) uint8 RGB of the input's size, and
-    where the camera is measured ``thumbnail``, grey, with its factor (see ``motion.thumbnail``); where
-    appearance is on ``whole``, the frame that crops are taken from."""
+    """One frame on its way to the network: ``picture`` (height, width, 3) uint8 RGB of the input's size, or,
+    for a device that scales, the decoded frame as NV12 (``planes.packed``) with ``colours`` to turn it into
+    RGB. Where the camera is measured also ``thumbnail``, grey, with its factor (see ``motion.thumbnail``);
+    where appearance is on ``whole``, the frame that crops are taken from."""
 
     picture: Image
     thumbnail: tuple[Image, float] | None
     whole: Image | None = None
+    colours: npt.NDArray[np.float32] | None = None
 
 
 class Decoding:
@@ -45,6 +49,7 @@ class Decoding:
         camera: whether thumbnails are wanted.
         hardware: see ``hardware.accelerator``.
         whole: whether whole frames are wanted.
+        unscaled: whether the network's device scales: frames are handed on as they are, where it can.
         skip: frames at the start that are decoded and not handed on.
         skipping: called now and then while frames are skipped.
 
@@ -55,9 +60,9 @@ class Decoding:
     def __init__(
         self, path: Path, letterbox: Callable[[tuple[int, int]], Letterbox], *, decoders: int = 1,
         camera: bool = False, hardware: str | None = None, skip: int = 0,
-        whole: bool = False, skipping: Callable[[], None] = lambda: None,
+        whole: bool = False, unscaled: bool = False, skipping: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        self._skip, self._skipping = skip, skipping
+        self._skip, self._skipping, self._unscaled = skip, skipping, unscaled
         self._path, self._hardware, self._camera, self._decoders = path, hardware, camera, decoders
         with VideoReader(path, hardware=hardware) as reader:
             self.info: VideoInfo = reader.info
@@ -110,10 +115,16 @@ class Decoding:
             self.decoder = f"{reader.decoder} x{self._decoders}"
 
     def _prepared(self, frame: av.VideoFrame) -> Prepared:
-        picture = self._letterbox.bordered(scaled_rgb(frame, self._letterbox.inner))
+        picture, to_rgb = self._pictured(frame)
         whole = scaled_rgb(frame, self._whole) if self._whole else None
         if not self._camera:
-            return Prepared(picture, None, whole)
+            return Prepared(picture, None, whole, to_rgb)
         grey = luma(frame)
         small = thumbnail(frame.to_ndarray(format="rgb24") if grey is None else grey)
-        return Prepared(picture, small, whole)
+        return Prepared(picture, small, whole, to_rgb)
+
+    def _pictured(self, frame: av.VideoFrame) -> tuple[Image, npt.NDArray[np.float32] | None]:
+        whole = packed(frame) if self._unscaled else None
+        if whole is not None and (frame.height, frame.width) == (self.info.height, self.info.width):
+            return whole, colours(frame)
+        return self._letterbox.bordered(scaled_rgb(frame, self._letterbox.inner)), None

@@ -55,6 +55,11 @@ class Letterbox:
         """A frame (height, width, 3) uint8 RGB as a new picture of the input's size."""
         return self.bordered(cv2.resize(image, self.inner[::-1], interpolation=cv2.INTER_LINEAR))
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Where (top, left) the scaled frame stands in the input."""
+        return self._top, self._left
+
     def bordered(self, scaled: Image) -> Image:
         """A picture of size ``inner`` with the grey border around it; the picture itself where there is
         none."""
@@ -72,6 +77,14 @@ class Letterbox:
         limit = np.array([width, height] * 2, np.float32)
         restored: Floats = np.clip((boxes - shift) * scale, 0, limit)
         return restored
+
+
+def channel_scales(normalise: bool) -> list[tuple[float, float]]:
+    """Factor and shift of each channel: from 0..255 to 0..1, or by ImageNet's mean and deviation."""
+    means, deviations = (IMAGENET_MEAN, IMAGENET_DEVIATION) if normalise else ((0.0,) * 3, (1.0,) * 3)
+    return [
+        (1 / (255 * deviation), -mean / deviation) for mean, deviation in zip(means, deviations, strict=True)
+    ]
 
 
 class Batcher:
@@ -95,11 +108,7 @@ class Batcher:
         self._planes = [np.empty(size, np.uint8) for _ in range(3)]
         self._scales: list[tuple[float, float]] | None = None
         if input_type is not np.uint8:
-            means, deviations = (IMAGENET_MEAN, IMAGENET_DEVIATION) if normalise else ((0.0,) * 3, (1.0,) * 3)
-            self._scales = [
-                (1 / (255 * deviation), -mean / deviation)
-                for mean, deviation in zip(means, deviations, strict=True)
-            ]
+            self._scales = channel_scales(normalise)
 
     def __call__(self, pictures: Sequence[Image]) -> Tensor:
         """The pictures (height, width, 3) uint8 RGB, as many as a batch or fewer."""
@@ -116,7 +125,11 @@ class Batcher:
             if self._scales is None:
                 np.copyto(slot[channel], plane)
                 continue
-            factor, shift = (slot.dtype.type(number) for number in self._scales[channel])
+            factor, shift = (np.float32(number) for number in self._scales[channel])
+            if slot.dtype != np.float32:
+                # Rounded once, at the end: factors in half precision would be off by a part in a thousand.
+                np.copyto(slot[channel], plane * factor + shift, casting="same_kind")
+                continue
             np.multiply(plane, factor, out=slot[channel])
             if shift:
                 slot[channel] += shift

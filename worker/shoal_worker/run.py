@@ -20,7 +20,7 @@ from shoal_worker.detector import Detector, Found
 from shoal_worker.embedding import Embedder, embedded
 from shoal_worker.errors import TrackingStopped
 from shoal_worker.frames import TrackTable
-from shoal_worker.hardware import GPU_PROVIDERS, decoding_device
+from shoal_worker.hardware import GPU_PROVIDERS, decoding_device, installed
 from shoal_worker.heap import give_back
 from shoal_worker.motion import CameraMotion
 from shoal_worker.options import TrackOptions
@@ -108,13 +108,13 @@ class Run:
             table = tracking.table()
         return Seen(info, decoding.decoder, decoding.damaged, log, table)
 
-    def depends_on(self, video: dict[str, Any]) -> dict[str, Any]:
+    def depends_on(self, video: dict[str, Any], decoders: int = 1) -> dict[str, Any]:
         """Everything that the detections and the camera's motion are a function of."""
         model = self.detector.model
         return {
             "video": video, "code": code_identity(), "model": asdict(model.description), "batch": model.batch,
             "arguments": self.options.text, "floor": self.options.threshold,
-            "camera": self.parameters.camera_motion, "decoding": self._hardware(),
+            "camera": self.parameters.camera_motion, "decoding": self._hardware(decoders),
             "appearance": self._appearance(),
         }  # fmt: skip
 
@@ -160,10 +160,10 @@ class Run:
             about["appearance"] = self._appearance()
         return decoding, info, DetectionLog(about)
 
-    def _hardware(self) -> str | None:
+    def _hardware(self, decoders: int) -> str | None:
         if self.contained:
             return None
-        return decoding_device(self.detector.model.provider, self.detector.device)
+        return decoding_device(self.detector.model.provider, self.detector.device, installed(), decoders)
 
     def _opened(self, video: Path, decoders: int, skip: int) -> AnyDecoding:
         def letterbox(frame: tuple[int, int]) -> Letterbox:
@@ -175,8 +175,11 @@ class Run:
             from shoal_worker.containment.decoding import ContainedDecoding
 
             return ContainedDecoding(video, letterbox, decoders=decoders, skip=skip, **wanted)
-        hardware = self._hardware()
-        return Decoding(video, letterbox, decoders=decoders, hardware=hardware, skip=skip, **wanted)
+        hardware = self._hardware(decoders)
+        return Decoding(
+            video, letterbox, decoders=decoders, hardware=hardware, skip=skip,
+            unscaled=self.detector.model.backend.card is not None, **wanted,
+        )  # fmt: skip
 
     def _detected(self, prepared: Iterator[Prepared], letterbox: Letterbox) -> Iterator[Found]:
         waiting = self.clock.waiting("detect", prepared)

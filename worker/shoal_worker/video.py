@@ -18,7 +18,8 @@ import numpy as np
 
 from shoal_worker.errors import VideoError
 from shoal_worker.frames import Image
-from shoal_worker.hardware import accelerator, decoder_name
+from shoal_worker.hardware import accelerator, decoder_name, nvcodec_card
+from shoal_worker.nvcodec import CardRefused, card_frames, takes
 
 MAXIMUM_PIXELS = 8192 * 8192
 FALLBACK_RATE = Fraction(30)
@@ -107,6 +108,7 @@ class VideoReader:
         self._stream.thread_type = "AUTO"
         self._stream.codec_context.thread_count = threads
         self._broken = self._read = self._shown = 0
+        self._path, self._card = path, nvcodec_card(hardware)
         try:
             self.info = _probe(path, self._container, self._stream)
         except VideoError:
@@ -127,7 +129,7 @@ class VideoReader:
     def decoded(self) -> Iterator[av.VideoFrame]:
         """The frames as the decoder answers them, in the order shown; raises VideoError where there is
         none."""
-        for frame in self._decoded():
+        for frame in self._decoded() if self._card is None else self._on_card(self._card):
             self._shown += 1
             yield frame
         if self._shown == 0:
@@ -148,12 +150,27 @@ class VideoReader:
     @property
     def decoder(self) -> str:
         """What decodes: the codec's name, and where."""
+        if self._card is not None:
+            return f"{self.info.codec} (PyNvVideoCodec)"
         return decoder_name(self._stream.codec_context)
 
     @property
     def damaged(self) -> int:
         """Packets read so far that gave no frame: some decoders say so with an error, others say nothing."""
         return max(self._broken, self._read - self._shown)
+
+    def _on_card(self, card: int) -> Iterator[av.VideoFrame]:
+        """PyNvVideoCodec's frames; where it refuses from the start, FFmpeg's, on the same card if it can."""
+        try:
+            if takes(self._stream):
+                yield from card_frames(self._path, card, self._stream)
+                return
+        except CardRefused:
+            if self._shown:
+                self._broken += 1
+                return
+        self._card = None
+        yield from self._decoded()
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         for packet in self._packets():

@@ -34,6 +34,9 @@ class _CardSession:
     def get_inputs(self):
         return self._session.get_inputs()
 
+    def get_outputs(self):
+        return self._session.get_outputs()
+
     def io_binding(self):
         return self._session.io_binding()
 
@@ -47,7 +50,7 @@ def card(monkeypatch) -> list[_CardSession]:
     """A machine whose ONNX Runtime has a card, whose memory is the processor's."""
     sessions: list[_CardSession] = []
 
-    def opened(path: str, device: str | None, threads: int) -> _CardSession:
+    def opened(path: str, device: str | None, threads: int, *, half: bool) -> _CardSession:
         sessions.append(_CardSession(path))
         return sessions[-1]
 

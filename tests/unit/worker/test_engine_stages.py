@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from shoal_worker import Detector, TrackOptions
-from shoal_worker.hardware import accelerator, decoder_name, decoding_device
+from shoal_worker.hardware import accelerator, decoder_name
 from shoal_worker.layouts import Layout
 from shoal_worker.planes import luma, scaled_rgb
 from shoal_worker.prepare import Decoding, Prepared
@@ -192,7 +192,7 @@ def test_a_slow_consumer_holds_the_whole_pipeline_back():
 class _FakeBackend:
     """Counts what is under way, and answers only when asked."""
 
-    provider, precision, batch = "CUDAExecutionProvider", "float16", 4
+    provider, precision, batch, card = "CUDAExecutionProvider", "float16", 4, None
 
     def __init__(self, depth: int) -> None:
         self.depth, self.most, self._under_way, self.shapes = depth, 0, 0, set()
@@ -252,20 +252,6 @@ def test_threads_share_one_detector(tmp_path):
         expected = pytest.approx([28 + 8 * index] * 10, abs=0.5)
         assert [left for left, _ in answers[index]] == expected
         assert {name for _, name in answers[index]} == {NAMES[index % 3]}
-
-
-@pytest.mark.parametrize(
-    ("provider", "device", "expected"),
-    [
-        ("CPUExecutionProvider", None, None),
-        ("OpenVINO CPU", "openvino", None),
-        ("CUDAExecutionProvider", None, "cuda"),
-        ("CUDAExecutionProvider", "cuda:1", "cuda:1"),
-        ("TensorrtExecutionProvider", "tensorrt:2", "cuda:2"),
-    ],
-)
-def test_decoding_happens_on_the_card_that_runs_the_network(provider, device, expected):
-    assert decoding_device(provider, device) == expected
 
 
 def test_without_a_card_the_processor_decodes_and_the_name_says_so(tmp_path, monkeypatch):
