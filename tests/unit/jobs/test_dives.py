@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +11,8 @@ from shoal import fleet, table
 from shoal.aws import client
 from shoal.contracts.job import JobRecord, dive_key, job_key, tally_key
 from shoal.contracts.status import JobStatus
-from shoal.jobs import dives
 from shoal.jobs.writing import change, sums
+from shoal.notify import Mail
 
 
 @pytest.fixture
@@ -71,17 +72,96 @@ def test_dives_come_in_pages(world: World, url: str) -> None:
     assert rest["next_token"] is None
 
 
-def test_a_dive_that_is_over_is_told_of_once(world: World, url: str) -> None:
+def told(monkeypatch: pytest.MonkeyPatch) -> list[Mail]:
+    """What is mailed from now on."""
+    mails: list[Mail] = []
+    monkeypatch.setattr("shoal.notify.once.deliver", lambda deployment, composed: mails.append(composed()))
+    return mails
+
+
+def outcomes(mails: list[Mail]) -> list[str]:
+    return [mail.subject.partition("] ")[2] for mail in mails]
+
+
+def test_a_dive_that_is_over_is_told_of_once(world: World, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
+    mails = told(monkeypatch)
     for number, status in enumerate((JobStatus.SUCCEEDED, JobStatus.SUCCEEDED, JobStatus.FAILED)):
-        assert dives.unreported("reef", "g5.xlarge") == []
-        end(world, number, status)
+        fleet.reconcile()
+        assert mails == []
+        end(world, number, status, reason="" if status is JobStatus.SUCCEEDED else "moov atom not found")
     # When
-    (over,) = dives.unreported("reef", "g5.xlarge")
-    dives.note_report("reef", over)
+    fleet.reconcile()
+    fleet.reconcile()
     # Then
-    assert (over.job_name, over.succeeded, over.failed, over.is_over) == ("D1", 2, 1, True)
-    assert dives.unreported("reef", "g5.xlarge") == []
+    (mail,) = mails
+    assert mail.subject == "[shoal dev] D1: 2 of 3 videos tracked"
+    assert "videos/reef/D1/2.mp4: moov atom not found" in mail.text
+    assert "s3://shoal-data/tracks/" in mail.text
+    assert "shoal redrive reef --job D1" in mail.text
+
+
+def test_a_dive_of_which_everything_failed_is_told_of_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given videos that are not there
+    mails = told(monkeypatch)
+    world.ready("reef")
+    body = {"videos": ["videos/reef/a.mp4", "videos/reef/b.mp4"], "job_name": "lost"}
+    assert world.call("POST", "/deploy/reef/jobs", body).status == 202
+    # When
+    fleet.reconcile()
+    # Then
+    (mail,) = mails
+    assert mail.subject == "[shoal dev] lost: 0 of 2 videos tracked"
+    assert mail.text.count("does not exist: upload it, then submit it") == 2
+    assert "results" not in mail.text
+
+
+def test_its_next_end_is_told_after_a_redrive(
+    world: World, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a dive whose only video failed
+    mails = told(monkeypatch)
+    only = dives_record(jobs_of(world, "D2")[0])
+    assert change(only, {"status": JobStatus.FAILED, "counted": "failed"}, *sums(only, failed=1))
+    fleet.reconcile()
+    # When
+    world.call("POST", "/deploy/reef/redrive", {"job_name": "D2"})
+    fleet.reconcile()
+    assert len(mails) == 1
+    again = dives_record(jobs_of(world, "D2")[0])
+    assert change(again, {"status": JobStatus.SUCCEEDED}, *sums(again, succeeded=1))
+    fleet.reconcile()
+    # Then
+    assert outcomes(mails) == ["D2: 0 of 1 videos tracked", "D2: 1 of 1 videos tracked"]
+
+
+def test_videos_that_come_while_its_end_is_told_are_told_of_too(
+    world: World, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an end, and a further video under the same name while the mail is sent
+    mails: list[Mail] = []
+    only = dives_record(jobs_of(world, "D2")[0])
+    assert change(only, {"status": JobStatus.SUCCEEDED}, *sums(only, succeeded=1))
+
+    def deliver(deployment: Any, composed: Callable[[], Mail]) -> None:
+        mails.append(composed())
+        if len(mails) == 1:
+            world.upload("videos/reef/D2/late.mp4")
+            body = {"videos": ["videos/reef/D2/late.mp4"], "job_name": "D2"}
+            world.call("POST", "/deploy/reef/jobs", body)
+
+    monkeypatch.setattr("shoal.notify.once.deliver", deliver)
+    fleet.reconcile()
+    # When it has ended
+    late = next(job for job in jobs_of(world, "D2") if job["video"].endswith("late.mp4"))
+    record = dives_record(late)
+    assert change(record, {"status": JobStatus.SUCCEEDED}, *sums(record, succeeded=1))
+    fleet.reconcile()
+    fleet.reconcile()
+    # Then
+    assert outcomes(mails) == ["D2: 1 of 1 videos tracked", "D2: 2 of 2 videos tracked"]
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,14 @@ def reconcile(event: object = None) -> dict[str, int]:
 
 
 def _pass(deployment: Deployment) -> int:
+    """Answers how many instances were terminated."""
+    reaped = _halted(deployment) if deployment.status.is_halted() else _followed(deployment)
+    telling.dives(deployment)
+    return reaped
+
+
+def _followed(deployment: Deployment) -> int:
     """While an update rolls, an instance that is empty waits for the new worker: none is reaped then."""
-    if deployment.status.is_halted():
-        return _halted(deployment)
     stopped = _held_back(deployment)
     sent = 0 if stopped else jobs.top_up(deployment.name, str(deployment.queue_url))
     wanted = apply(deployment, just_sent=sent)

@@ -10,7 +10,7 @@ from shoal import table
 from shoal.contracts.job import JobRecord, job_key
 from shoal.contracts.status import JobStatus
 from shoal.errors import NotFound
-from shoal.jobs import feed
+from shoal.jobs import dives, feed
 from shoal.jobs.writing import change, message_of, sums
 
 AT_ONCE = 1_000
@@ -64,19 +64,19 @@ def _each(
     statuses: frozenset[JobStatus],
     do: Callable[[JobRecord, table.Item], bool],
 ) -> Changed:
-    chosen = [item for item in _selected(deployment, selection) if item.get("status") in statuses]
+    chosen = _selected(deployment, selection, statuses)
     changed = [do(JobRecord.model_validate(item), item) for item in chosen[:AT_ONCE]]
     return Changed(changed=changed.count(True), more=len(chosen) > AT_ONCE)
 
 
-def _selected(deployment: str, selection: Selection) -> list[table.Item]:
+def _selected(deployment: str, selection: Selection, statuses: frozenset[JobStatus]) -> list[table.Item]:
     if selection.job_id:
         item = table.read(job_key(deployment, selection.job_id))
         if item is None:
             raise NotFound(f"{deployment} has no such job: GET /deploy/{deployment}/jobs lists them")
-        return [item]
-    items = table.query(table.deployment_key(deployment), "JOB#", limit=200_000)
-    return [one for one in items if selection.all or selection.job_name == one.get("dive", "")]
+        return [item] if item.get("status") in statuses else []
+    equal = {"status": statuses} | ({} if selection.all else {"dive": {selection.job_name}})
+    return table.query_where(table.deployment_key(deployment), "JOB#", equal, AT_ONCE + 1)
 
 
 def _cancel(job: JobRecord, _: table.Item) -> bool:
@@ -89,4 +89,5 @@ def _redrive(job: JobRecord, item: table.Item) -> bool:
     fields = {"status": JobStatus.QUEUED, "reason": "", "counted": "", "released": job.attempts}
     added = sums(job, failed=-1) if item.get("counted") == "failed" else []
     body = message_of(job, item).to_body()
-    return change(job, fields, *added, feed.marker(job.deployment, job.job_id, body))
+    opened = [dives.opening(job.deployment, job.dive)] if job.dive else []
+    return change(job, fields, *added, *opened, feed.marker(job.deployment, job.job_id, body))

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from shoal import table
+from shoal.contracts.job import JobRecord, dive_key
+from shoal.contracts.status import JobStatus
+from shoal.deployments import prices
 
 _PREFIX = "DIVE#"
-PRICES = {
-    "g4dn.xlarge": 0.526, "g4dn.2xlarge": 0.752, "g5.xlarge": 1.006, "g5.2xlarge": 1.212,
-    "g6.xlarge": 0.8048, "g6.2xlarge": 0.9776, "g6e.xlarge": 1.861,
-}  # fmt: skip
-"""USD an hour on demand in us-west-2, Linux; published prices of 2026, for an estimate only."""
+_OPEN = "OPEN#"
 
 
 class Dive(BaseModel):
@@ -54,26 +53,46 @@ def list_dives(
     return dives, dives[-1].job_name if len(items) > limit else None
 
 
-def unreported(deployment: str, instance_type: str) -> list[Dive]:
-    """Dives that are over and of which nobody was told."""
-    items = table.query(table.deployment_key(deployment), _PREFIX)
-    dives = [_dive(item, instance_type) for item in items if item.get("reported", 0) != _ended(item)]
-    return [one for one in dives if one.is_over]
-
-
-def note_report(deployment: str, dive: Dive) -> None:
-    """Remember that its end was told; further jobs under the name make it a dive to be told of again."""
-    key = {"pk": table.deployment_key(deployment), "sk": f"{_PREFIX}{dive.job_name}"}
-    values = {":ended": dive.succeeded + dive.failed + dive.cancelled}
-    table.write(
-        {
-            "Update": {
-                "Key": key,
-                "UpdateExpression": "SET reported = :ended",
-                "ExpressionAttributeValues": values,
-            }
+def opening(deployment: str, job_name: str) -> table.Write:
+    """The write that marks a dive as not over, beside each that makes a job of it wait."""
+    return {
+        "Update": {
+            "Key": {"pk": table.deployment_key(deployment), "sk": f"{_OPEN}{job_name}"},
+            "UpdateExpression": "SET opened_at = if_not_exists(opened_at, :now)",
+            "ExpressionAttributeValues": {":now": table.now()},
         }
-    )
+    }
+
+
+def ended(deployment: str, instance_type: str) -> list[tuple[Dive, str]]:
+    """The dives that are over and of which nobody was told, each with the time it was opened at.
+
+    It reads those that are open, however many there were.
+    """
+    marks = table.query(table.deployment_key(deployment), _OPEN)
+    opened = {str(one["sk"]).removeprefix(_OPEN): str(one["opened_at"]) for one in marks}
+    items = table.read_many([dive_key(deployment, name) for name in opened])
+    dives = [_dive(item, instance_type) for item in items]
+    return [(one, opened[one.job_name]) for one in dives if one.is_over]
+
+
+def close(deployment: str, dive: Dive) -> bool:
+    """Its end was told; False where videos came to it meanwhile: then its next end is told too."""
+    key, seen = dive_key(deployment, dive.job_name), {":submitted": dive.submitted}
+    told = table.update(key, {"told_at": table.now()}, "submitted = :submitted", seen)
+    mark = {"pk": table.deployment_key(deployment), "sk": f"{_OPEN}{dive.job_name}"}
+    try:
+        table.write(told, {"Delete": {"Key": mark}})
+    except table.ConditionFailed:
+        return False
+    return True
+
+
+def failures(deployment: str, job_name: str, limit: int) -> list[JobRecord]:
+    """Up to ``limit`` failed jobs of a dive."""
+    equal = {"dive": {job_name}, "status": {str(JobStatus.FAILED)}}
+    items = table.query_where(table.deployment_key(deployment), "JOB#", equal, limit)
+    return [JobRecord.model_validate(item) for item in items]
 
 
 def _ended(item: table.Item) -> int:
@@ -84,7 +103,7 @@ def _dive(item: table.Item, instance_type: str) -> Dive:
     submitted, ended = int(item.get("submitted", 0)), _ended(item)
     waiting = max(0, submitted - ended)
     work_hours = float(item.get("work_seconds", 0)) / 3600
-    price = PRICES.get(instance_type)
+    price = prices.instance(instance_type)
     created_at = str(item.get("created_at", ""))
     return Dive(
         job_name=str(item["sk"]).removeprefix(_PREFIX),

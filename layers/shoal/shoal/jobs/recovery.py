@@ -31,9 +31,9 @@ def recover(deployment: str) -> tuple[int, int]:
     """
     before = (datetime.now(UTC) - QUIET).isoformat()
     again = failed = 0
-    for item in table.query(table.deployment_key(deployment), "JOB#", limit=100_000):
+    for item in table.query_where(table.deployment_key(deployment), "JOB#", {"status": _WAITING}, 100_000):
         job = JobRecord.model_validate(item)
-        if job.status not in _WAITING or job.updated_at > before or again + failed >= _AT_ONCE:
+        if job.updated_at > before or again + failed >= _AT_ONCE:
             continue
         if item.get("lease_until", 0) > time.time():
             continue

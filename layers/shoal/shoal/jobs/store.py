@@ -15,11 +15,11 @@ from shoal import table
 from shoal.contracts.job import JobMessage, JobRecord, dive_key, job_key, tally_key
 from shoal.contracts.status import JobStatus
 from shoal.errors import NotFound, Retryable
-from shoal.jobs import feed
+from shoal.jobs import dives, feed
 from shoal.table import ConditionFailed
 
 _TRANSACTION = 30
-"""Jobs in one transaction: three writes each and two sums, of the 100 that DynamoDB allows."""
+"""Jobs in one transaction: three writes each, two sums and an open dive's mark, of DynamoDB's 100 writes."""
 _SURE = 5
 _ENDED_BADLY = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
@@ -87,7 +87,8 @@ def _counted(first: JobRecord, submitted: int, failed: int) -> list[table.Write]
     keys += [dive_key(first.deployment, first.dive)] if first.dive else []
     update = "ADD submitted :submitted, failed :failed SET created_at = if_not_exists(created_at, :now)"
     values = {":submitted": submitted, ":failed": failed, ":now": first.created_at}
-    return [
+    opened = [dives.opening(first.deployment, first.dive)] if first.dive else []
+    return opened + [
         {"Update": {"Key": key, "UpdateExpression": update, "ExpressionAttributeValues": values}}
         for key in keys
     ]

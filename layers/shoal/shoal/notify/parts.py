@@ -40,7 +40,7 @@ def _as_text(subject: str, parts: list[Part]) -> str:
     lines = [subject, ""]
     for part in parts:
         lines += [part.text] if part.text else []
-        lines += [f"  {label}: {_hanging(value)}" for label, value in part.facts]
+        lines += [f"  {_hanging(label)}: {_hanging(value)}" for label, value in part.facts]
         lines += [f"  {_hanging(part.command)}"] if part.command else []
         lines.append("")
     return "\n".join(lines)

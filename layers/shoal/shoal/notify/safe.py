@@ -31,6 +31,12 @@ def plain(text: str) -> str:
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 
+def line(text: str, longest: int = 80) -> str:
+    """The text as part of a header's line, whatever it holds."""
+    shown = " ".join(plain(text).split())
+    return shown if len(shown) <= longest else f"{shown[:longest]}..."
+
+
 def markup(text: str) -> str:
     """The text for HTML: elements and attributes alike."""
     return html.escape(plain(text), quote=True)
