@@ -55,7 +55,7 @@ def follow(
         if sentence != said:
             console.print(sentence)
             said = sentence
-        if not any(one["waiting"] for one in found):
+        if not any(one["waiting"] or one.get("reading") for one in found):
             return found
         if time.monotonic() > deadline:
             raise CliError(f"{deployment} is not done after {seconds:.0f} s", "look again with `shoal jobs`")
@@ -66,12 +66,17 @@ def sentence_of(dive: dict[str, Any]) -> str:
     """``D1: 3 of 10 videos, 1 failed, 2.9 hours of footage, 0.4 hours left``."""
     ended = dive["submitted"] - dive["waiting"]
     parts = [f"{dive['job_name']}: {ended} of {dive['submitted']} videos"]
+    parts += [_reading(dive["manifest"])] if dive.get("reading") and dive.get("manifest") else []
     parts += [f"{dive['failed']} failed"] if dive["failed"] else []
     parts += [f"{dive['footage_hours']:g} hours of footage"]
     parts += (
         [f"{dive['eta_hours']:g} hours left"] if dive["waiting"] and dive["eta_hours"] is not None else []
     )
     return ", ".join(parts)
+
+
+def _reading(manifest: dict[str, Any]) -> str:
+    return f"{manifest['read']} of {manifest['lines']} lines read"
 
 
 def print_dives(found: Iterable[dict[str, Any]]) -> None:

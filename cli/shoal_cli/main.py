@@ -15,6 +15,7 @@ from shoal_cli import (
     export,
     jobs,
     local,
+    manifests,
     registry,
     reproduce,
     track,
@@ -42,6 +43,7 @@ app.command()(events.events)
 app.command()(doctor.doctor)
 app.command()(jobs.process)
 app.command()(jobs.results)
+app.command()(manifests.manifest)
 app.command()(dives.jobs)
 app.command()(dives.redrive)
 app.command()(dives.cancel)

@@ -33,6 +33,12 @@ class MalformedRequest(ShoalError):
     code, status, title = "malformed-request", 400, "The request could not be read"
 
 
+class ContentTooLarge(ShoalError):
+    """The body, or a list that it names, is beyond the limit."""
+
+    code, status, title = "content-too-large", 413, "What was sent is too large"
+
+
 class NotFound(ShoalError):
     """No such deployment, job, model or version."""
 

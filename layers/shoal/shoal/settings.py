@@ -23,6 +23,7 @@ class Settings(BaseModel):
     model_buckets: str = ""
     deploy_state_machine: str = ""
     delete_state_machine: str = ""
+    manifest_function: str = ""
     vpc_id: str = ""
     subnet_ids: str = ""
     instance_security_group: str = ""

@@ -107,9 +107,9 @@ def test_a_dive_wakes_as_many_workers_as_the_fleet_has(world: World, videos: int
 @pytest.mark.parametrize(
     ("videos", "field", "says"),
     [
-        ([], "videos", "at least 1"),
+        ([], "", "videos or manifest"),
         (["a"] * 1001, "videos", "at most 1000"),
-        (None, "videos", "required"),
+        (None, "", "videos or manifest"),
         ([5], "videos.0", "string"),
         ([VIDEO, "dive2.mp4"], "videos.1", "videos/"),
         (["s3://elsewhere/videos/reef/a.mp4"], "videos.0", "bucket shoal-data"),

@@ -21,8 +21,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
 from shoal.api.decode import decode_json, decode_yaml
-from shoal.api.problem import ContentTooLarge, UnsupportedMediaType, problem
-from shoal.errors import MalformedRequest, NotFound, ShoalError
+from shoal.api.problem import UnsupportedMediaType, problem
+from shoal.errors import ContentTooLarge, MalformedRequest, NotFound, ShoalError
 from shoal.telemetry import logger
 
 BODY_LIMIT = 64 * 1024

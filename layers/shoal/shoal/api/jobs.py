@@ -25,12 +25,28 @@ def submit(request: Request, name: str) -> Answer:
 
     Raises:
         InvalidRequest: naming the videos at fault; nothing was recorded.
+        ContentTooLarge: a manifest with too many lines or bytes.
         Conflict: the deployment takes no jobs, or not now.
     """
     deployment = _ready(known_name(name))
     submission = validated(jobs.Submission, request.body, "the submission")
+    if submission.manifest:
+        return _listed(deployment, submission)
     records, new = jobs.take(deployment, submission, settings().need("data_bucket"))
     return _submitted(deployment, records, new, _wake(deployment) if new else None)
+
+
+def _listed(deployment: Deployment, submission: jobs.Submission) -> Answer:
+    """A manifest: taken on, its first lines recorded and a worker woken for them; a function reads on."""
+    bucket = settings().need("data_bucket")
+    taken = jobs.manifests.accept(deployment, submission, bucket)
+    manifest = jobs.manifests.advance(deployment, taken.manifest_id, bucket, lambda: False) or taken
+    workers = _wake(deployment) if manifest.new > taken.new else None
+    jobs.manifests.read_on(manifest)
+    own = f"/deploy/{deployment.name}"
+    links = {"jobs": f"{own}/jobs", "dives": f"{own}/dives"}
+    content = Submitted(jobs=[], new=manifest.new, desired_workers=workers, links=links, manifest=manifest)
+    return Answer(HTTPStatus.ACCEPTED, content, links["dives"])
 
 
 def uploaded(event: object) -> dict[str, str]:

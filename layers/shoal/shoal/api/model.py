@@ -9,6 +9,7 @@ from shoal.contracts.job import JobRecord
 from shoal.contracts.leftover import Leftover
 from shoal.contracts.status import DeploymentStatus, LedgerState
 from shoal.deployments.model import Change, Event
+from shoal.jobs.manifest_model import Manifest
 
 
 class Accepted(BaseModel):
@@ -132,10 +133,12 @@ class Submitted(BaseModel):
 
     The same work (video, model, tracker's configuration, arguments) is done once: its job is answered. A
     video that is not there is FAILED with its reason. ``desired_workers`` is null where nobody had to be
-    woken, or AWS did not answer; the fleet is then woken within a minute.
+    woken, or AWS did not answer; the fleet is then woken within a minute. Of a manifest no jobs are listed:
+    it is read on after the answer, and its dive says how far.
     """
 
     jobs: list[JobRecord]
     new: int
     desired_workers: int | None
     links: dict[str, str]
+    manifest: Manifest | None = None

@@ -38,12 +38,6 @@ class UnsupportedMediaType(ShoalError):
     code, status, title = "unsupported-media-type", 415, "The body's content type is not accepted"
 
 
-class ContentTooLarge(ShoalError):
-    """The body is beyond the limit of the route."""
-
-    code, status, title = "content-too-large", 413, "The body is too large"
-
-
 def problem(error: ShoalError, request_id: str) -> dict[str, Any]:
     """The proxy answer for an error. What went wrong inside (5xx) stays in the log, under the request id."""
     detail = error.detail

@@ -1,6 +1,6 @@
 """Video jobs: recorded once for each piece of work, fed to the queue, listed."""
 
-from shoal.jobs import changes, dives, recovery, uploads
+from shoal.jobs import changes, dives, manifests, recovery, uploads
 from shoal.jobs.feed import top_up, withdraw
 from shoal.jobs.intake import take
 from shoal.jobs.store import get, list_jobs
@@ -12,6 +12,7 @@ __all__ = [
     "dives",
     "get",
     "list_jobs",
+    "manifests",
     "recovery",
     "take",
     "top_up",

@@ -10,7 +10,7 @@ from shoal import table
 from shoal.contracts.job import JobRecord, job_key
 from shoal.contracts.status import JobStatus
 from shoal.errors import NotFound
-from shoal.jobs import dives, feed
+from shoal.jobs import dives, feed, manifests
 from shoal.jobs.writing import change, message_of, sums
 
 AT_ONCE = 1_000
@@ -46,6 +46,8 @@ def cancel(deployment: str, selection: Selection) -> Changed:
     Raises:
         NotFound: no such job.
     """
+    if not selection.job_id:
+        manifests.stop(deployment, selection.job_name)
     return _each(deployment, selection, frozenset({JobStatus.QUEUED, JobStatus.RUNNING}), _cancel)
 
 

@@ -14,6 +14,7 @@ from shoal import table
 from shoal.contracts.job import JobRecord, dive_key
 from shoal.contracts.status import JobStatus
 from shoal.deployments import prices
+from shoal.jobs.manifest_model import Manifest, key_of
 
 _PREFIX = "DIVE#"
 _OPEN = "OPEN#"
@@ -23,7 +24,8 @@ class Dive(BaseModel):
     """Where a dive stands. Times are ISO 8601; ``eta_hours`` is by the pace so far, null before a first end.
 
     ``work_hours`` are GPU hours of the videos that succeeded, ``usd`` their price on demand (null where the
-    instance type's is not known): starting, idling and failed attempts are not in it.
+    instance type's is not known): starting, idling and failed attempts are not in it. While it is
+    ``reading`` a manifest further videos are to come.
     """
 
     job_name: str
@@ -38,10 +40,12 @@ class Dive(BaseModel):
     eta_hours: float | None
     created_at: str
     finished_at: str | None
+    reading: bool = False
+    manifest: Manifest | None = None
 
     @property
     def is_over(self) -> bool:
-        return self.waiting == 0
+        return self.waiting == 0 and not self.reading
 
 
 def list_dives(
@@ -49,7 +53,7 @@ def list_dives(
 ) -> tuple[list[Dive], str | None]:
     """A page of dives by name, and the name to give as ``after`` for the next."""
     items = table.query_after(table.deployment_key(deployment), _PREFIX, after, limit + 1)
-    dives = [_dive(item, instance_type) for item in items[:limit]]
+    dives = _seen(deployment, items[:limit], instance_type)
     return dives, dives[-1].job_name if len(items) > limit else None
 
 
@@ -72,14 +76,15 @@ def ended(deployment: str, instance_type: str) -> list[tuple[Dive, str]]:
     marks = table.query(table.deployment_key(deployment), _OPEN)
     opened = {str(one["sk"]).removeprefix(_OPEN): str(one["opened_at"]) for one in marks}
     items = table.read_many([dive_key(deployment, name) for name in opened])
-    dives = [_dive(item, instance_type) for item in items]
+    dives = _seen(deployment, items, instance_type)
     return [(one, opened[one.job_name]) for one in dives if one.is_over]
 
 
 def close(deployment: str, dive: Dive) -> bool:
     """Its end was told; False where videos came to it meanwhile: then its next end is told too."""
     key, seen = dive_key(deployment, dive.job_name), {":submitted": dive.submitted}
-    told = table.update(key, {"told_at": table.now()}, "submitted = :submitted", seen)
+    same = "submitted = :submitted AND (attribute_not_exists(reading) OR reading = :none)"
+    told = table.update(key, {"told_at": table.now()}, same, seen | {":none": 0})
     mark = {"pk": table.deployment_key(deployment), "sk": f"{_OPEN}{dive.job_name}"}
     try:
         table.write(told, {"Delete": {"Key": mark}})
@@ -99,7 +104,14 @@ def _ended(item: table.Item) -> int:
     return sum(int(item.get(name, 0)) for name in ("succeeded", "failed", "cancelled"))
 
 
-def _dive(item: table.Item, instance_type: str) -> Dive:
+def _seen(deployment: str, items: list[table.Item], instance_type: str) -> list[Dive]:
+    """With the manifest that each was submitted by last, where it was."""
+    keys = [key_of(deployment, str(item["manifest"])) for item in items if item.get("manifest")]
+    known = {str(found["manifest_id"]): Manifest.model_validate(found) for found in table.read_many(keys)}
+    return [_dive(item, instance_type, known.get(str(item.get("manifest")))) for item in items]
+
+
+def _dive(item: table.Item, instance_type: str, manifest: Manifest | None) -> Dive:
     submitted, ended = int(item.get("submitted", 0)), _ended(item)
     waiting = max(0, submitted - ended)
     work_hours = float(item.get("work_seconds", 0)) / 3600
@@ -118,6 +130,8 @@ def _dive(item: table.Item, instance_type: str) -> Dive:
         eta_hours=_eta(created_at, ended, waiting),
         created_at=created_at,
         finished_at=str(item["finished_at"]) if waiting == 0 and item.get("finished_at") else None,
+        reading=int(item.get("reading", 0)) > 0,
+        manifest=manifest,
     )
 
 

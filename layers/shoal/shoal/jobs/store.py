@@ -7,30 +7,33 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from shoal import table
 from shoal.contracts.job import JobMessage, JobRecord, dive_key, job_key, tally_key
 from shoal.contracts.status import JobStatus
-from shoal.errors import NotFound, Retryable
+from shoal.errors import NotFound, Retryable, StaleWriter
 from shoal.jobs import dives, feed
 from shoal.table import ConditionFailed
 
-_TRANSACTION = 30
-"""Jobs in one transaction: three writes each, two sums and an open dive's mark, of DynamoDB's 100 writes."""
+TRANSACTION = 30
+"""Jobs in one transaction: three writes each, two sums, an open dive's mark and a manifest's place, of
+DynamoDB's 100 writes."""
 _SURE = 5
 _ENDED_BADLY = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
 
 @dataclass(frozen=True)
 class Request:
-    """One video to be tracked; ``work`` is empty and ``fault`` says why where it cannot be."""
+    """One video to be tracked; ``work`` is empty and ``fault`` says why where it cannot be. ``dive`` is whose
+    sums it counts in, where that is not its ``job_name``."""
 
     message: JobMessage
     work: str = ""
     fault: str = ""
+    dive: str = ""
 
 
 def record(requests: Sequence[Request], force: bool = False) -> tuple[list[JobRecord], int]:
@@ -44,32 +47,44 @@ def record(requests: Sequence[Request], force: bool = False) -> tuple[list[JobRe
     """
     records: list[JobRecord] = []
     new = 0
-    for batch in batches(requests, _TRANSACTION):
-        found, added = _record_batch(batch, force)
+    for batch in batches(requests, TRANSACTION):
+        found, added = record_batch(batch, force)
         records += found
         new += added
     return records, new
 
 
-def _record_batch(batch: list[Request], force: bool) -> tuple[list[JobRecord], int]:
+def record_batch(
+    batch: list[Request], force: bool, progress: Callable[[int], table.Write] | None = None
+) -> tuple[list[JobRecord], int]:
+    """At most :data:`TRANSACTION` requests, each of other work; ``progress`` (of how many are new) is written
+    in the same transaction.
+
+    Raises:
+        StaleWriter: the condition of ``progress`` does not hold.
+        Retryable: as :func:`record`.
+    """
     for _ in range(_SURE):
         seen = _pointers(batch)
         known = {} if force else _alive(batch, seen)
         fresh = [one for one in batch if one.work not in known]
         made = {str(one.message.job_id): _new(one) for one in fresh}
+        new = sum(not one.fault for one in fresh)
         try:
-            _write(fresh, made, seen)
-        except ConditionFailed:
+            _write(fresh, made, seen, [progress(new)] if progress else [])
+        except ConditionFailed as error:
+            if progress and error.index == 0:
+                raise StaleWriter("somebody else goes on with it") from error
             continue  # somebody recorded the same work meanwhile: look again
         records = [known[one.work] if one.work in known else made[str(one.message.job_id)] for one in batch]
-        return records, sum(not one.fault for one in fresh)
+        return records, new
     raise Retryable("others submit the same videos at once: try again")
 
 
-def _write(fresh: list[Request], made: dict[str, JobRecord], seen: dict[str, str]) -> None:
-    if not fresh:
-        return
-    writes: list[table.Write] = []
+def _write(
+    fresh: list[Request], made: dict[str, JobRecord], seen: dict[str, str], first_of_all: list[table.Write]
+) -> None:
+    writes = list(first_of_all)
     for one in fresh:
         job = made[str(one.message.job_id)]
         writes.append(_put(job, one.message))
@@ -77,8 +92,11 @@ def _write(fresh: list[Request], made: dict[str, JobRecord], seen: dict[str, str
             writes.append(_point(job, seen.get(one.work, "")))
         if not one.fault:
             writes.append(feed.marker(job.deployment, job.job_id, one.message.to_body()))
-    first = made[str(fresh[0].message.job_id)]
-    table.write(*writes, *_counted(first, len(fresh), sum(bool(one.fault) for one in fresh)))
+    if fresh:
+        first = made[str(fresh[0].message.job_id)]
+        writes += _counted(first, len(fresh), sum(bool(one.fault) for one in fresh))
+    if writes:
+        table.write(*writes)
 
 
 def _counted(first: JobRecord, submitted: int, failed: int) -> list[table.Write]:
@@ -102,7 +120,7 @@ def _new(request: Request) -> JobRecord:
         video=message.video,
         job_name=message.job_name,
         user_name=message.user_name,
-        dive=message.job_name,
+        dive=request.dive or message.job_name,
         work=request.work,
         status=JobStatus.FAILED if request.fault else JobStatus.QUEUED,
         reason=request.fault,

@@ -10,10 +10,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from shoal.contracts.job import JobMessage
-from shoal.contracts.names import split_s3_uri
+from shoal.contracts.names import S3Uri, split_s3_uri
 from shoal.errors import InvalidRequest
 
 MAXIMUM_VIDEOS = 1000
@@ -26,15 +26,21 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 class Submission(BaseModel):
-    """The body of ``POST /deploy/{name}/jobs``; a single ``video`` is accepted for ``videos``."""
+    """The body of ``POST /deploy/{name}/jobs``; a single ``video`` is accepted for ``videos``.
+
+    For more videos than fit into a body ``manifest`` names an object that lists them.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     videos: list[str] = Field(
-        min_length=1,
+        default=[],
         max_length=MAXIMUM_VIDEOS,
         validation_alias=AliasChoices("videos", "video"),
         description="keys of the data bucket below videos/, or s3:// URIs there",
+    )
+    manifest: S3Uri | None = Field(
+        None, description="of the data bucket, below manifests/: CSV or JSON lines, a video each"
     )
     job_name: str = Field("", max_length=200, description="a name for the dive")
     args: str = Field("", max_length=2000, description="detector arguments, such as --conf-thres=0.1")
@@ -53,6 +59,12 @@ class Submission(BaseModel):
     def _clean_word(cls, value: object) -> object:
         return {"True": True, "False": False}.get(value, value) if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _names_videos(self) -> Submission:
+        if bool(self.videos) == bool(self.manifest):
+            raise ValueError("videos or manifest: name one video at least, or one list of them")
+        return self
+
 
 def messages_of(submission: Submission, deployment: str, bucket: str) -> list[JobMessage]:
     """One message for each video, in order.
@@ -67,7 +79,7 @@ def messages_of(submission: Submission, deployment: str, bucket: str) -> list[Jo
             video=key,
             clean=submission.clean,
             user_name=submission.user_name,
-            metadata_b64=_metadata(submission.metadata),
+            metadata_b64=encoded(submission.metadata),
             job_name=submission.job_name,
             args=submission.args,
             job_id=f"{stamp}-{number:04d}-{uuid.uuid4().hex[:12]}",
@@ -81,7 +93,7 @@ def _keys(videos: list[str], bucket: str) -> list[str]:
     keys: dict[str, int] = {}
     wrong: list[dict[str, str]] = []
     for number, video in enumerate(videos):
-        key, fault = _key(video, bucket)
+        key, fault = key_of(video, bucket)
         fault = fault or (f"it is the same as videos.{keys[key]}" if key in keys else "")
         if fault:
             wrong.append({"field": f"videos.{number}", "detail": fault})
@@ -91,7 +103,7 @@ def _keys(videos: list[str], bucket: str) -> list[str]:
     return list(keys)
 
 
-def _key(video: str, bucket: str) -> tuple[str, str]:
+def key_of(video: str, bucket: str) -> tuple[str, str]:
     """The key of a video, and what is wrong with it (empty when nothing is)."""
     key = video
     if video.startswith("s3://"):
@@ -110,7 +122,7 @@ def _key(video: str, bucket: str) -> tuple[str, str]:
     return key, ""
 
 
-def _metadata(given: dict[str, Any]) -> str:
+def encoded(given: dict[str, Any]) -> str:
     """As deepsea-ai sends it: base64 of JSON that holds at least a ``message_uuid``."""
     text = json.dumps({"message_uuid": str(uuid.uuid4())} | given)
     if len(text) > 65_536:

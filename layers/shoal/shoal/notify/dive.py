@@ -27,6 +27,7 @@ def compose(
         [
             Part(_how_it_went(dive)),
             Part(facts=_facts(deployment, dive, bucket)),
+            *_what_was_wrong(dive),
             *_what_failed(deployment, dive, failed[:FAILURES]),
             *_how_to_get_it(deployment, dive),
         ],
@@ -47,6 +48,7 @@ def _facts(deployment: Deployment, dive: Dive, bucket: str) -> list[tuple[str, s
     facts = [
         ("dive", dive.job_name),
         ("deployment", f"{deployment.name}, revision {deployment.revision}"),
+        ("manifest", _manifest(dive)),
         ("videos", f"{dive.succeeded} of {dive.submitted} tracked"),
         ("footage", f"{dive.footage_hours:g} hours"),
         ("wall time", _wall_time(dive)),
@@ -55,6 +57,21 @@ def _facts(deployment: Deployment, dive: Dive, bucket: str) -> list[tuple[str, s
         ("results", results if dive.succeeded else ""),
     ]
     return [fact for fact in facts if fact[1]]
+
+
+def _manifest(dive: Dive) -> str:
+    if dive.manifest is None:
+        return ""
+    listed = dive.manifest
+    reason = f" ({listed.reason})" if listed.reason else ""
+    lines = f"{listed.read} of {listed.lines} lines read, {listed.malformed} malformed"
+    return f"{listed.uri}: {listed.status}{reason}, {lines}"
+
+
+def _what_was_wrong(dive: Dive) -> list[Part]:
+    if dive.manifest is None or not dive.manifest.wrong:
+        return []
+    return [Part("Malformed lines:", [(f"line {one.line}", one.detail) for one in dive.manifest.wrong])]
 
 
 def _wall_time(dive: Dive) -> str:
