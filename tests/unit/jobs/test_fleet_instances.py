@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from rest_world import World
+from shoal import deployments, fleet
+from shoal.aws import client
 from shoal.fleet import instances
+from shoal.resources import scaling_activities
 
 
 @dataclass
@@ -167,3 +172,78 @@ def test_one_drained_by_a_pass_that_died_is_reaped_by_the_next(account: Account)
     account.tasks, account.desired, account.status = {"a": 0}, 1, {"a": "DRAINING"}
     assert instances.reap("reef", 0, lambda: 0) == 1
     assert account.calls == ["TerminateInstanceInAutoScalingGroup"]
+
+
+def told(message: str, code: str = "Failed") -> dict[str, str]:
+    return {"StatusCode": code, "StatusMessage": message}
+
+
+CAPACITY = told(
+    "Could not launch On-Demand Instances. InsufficientInstanceCapacity - We currently do not have enough "
+    "g5.xlarge capacity in the Availability Zone you requested (us-west-2a). Launching EC2 instance failed."
+)
+QUOTA = told(
+    "Could not launch On-Demand Instances. VcpuLimitExceeded - You have requested more vCPU capacity than "
+    "your current vCPU limit of 0 allows. Launching EC2 instance failed."
+)
+SPOT = told(
+    "Could not launch Spot Instances. MaxSpotInstanceCountExceeded - Max spot instance count exceeded."
+)
+
+
+@pytest.mark.parametrize(
+    ("activity", "advice"),
+    [
+        (CAPACITY, "another instance_type"),
+        (QUOTA, "Service Quotas (Amazon EC2, Running On-Demand G and VT instances)"),
+        (SPOT, "All G and VT Spot Instance Requests"),
+        (told("Unsupported - Your requested instance type is not supported in us-west-2d."), "other subnets"),
+        (told("Access denied - no such code"), ""),
+        (told(""), ""),
+    ],
+)
+def test_what_to_do_about_a_failed_activity_is_said(activity: dict[str, str], advice: str) -> None:
+    said = scaling_activities.in_words(activity)
+    assert said.startswith(activity["StatusMessage"] or "Failed")
+    assert ("what to do" in said) is bool(advice)
+    assert advice in said
+
+
+@pytest.mark.parametrize(
+    ("alive", "wanted", "activities", "says"),
+    [
+        (0, 2, [CAPACITY], "InsufficientInstanceCapacity"),
+        (1, 2, [QUOTA, told("", "Successful")], "VcpuLimitExceeded"),
+        (0, 2, [told("", "Successful"), CAPACITY], ""),  # it was so, and is over
+        (2, 2, [CAPACITY], ""),  # it has what it wants
+        (0, 2, [], ""),
+        (0, 0, [CAPACITY], ""),  # nobody waits for it
+    ],
+)
+def test_a_ready_fleet_says_why_it_gets_no_instance(
+    world: World, monkeypatch: pytest.MonkeyPatch, alive: int, wanted: int,
+    activities: list[dict[str, str]], says: str,
+) -> None:  # fmt: skip
+    # Given videos that wait, and a group that has not what it wants
+    url = world.ready("reef", fleet_size=wanted or 1)
+    for _ in range(wanted):
+        client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    group = {
+        "AutoScalingGroupName": "shoal-dev-reef", "DesiredCapacity": wanted, "MaxSize": 9,
+        "Instances": [{"InstanceId": str(n), "LifecycleState": "Pending"} for n in range(alive)],
+    }  # fmt: skip
+    monkeypatch.setattr("shoal.fleet.instances.describe_group", lambda name: group)
+    fake = SimpleNamespace(describe_scaling_activities=lambda **_: {"Activities": activities})
+    monkeypatch.setattr("shoal.resources.scaling_activities.client", lambda service: fake)
+    # When
+    fleet.reconcile()
+    fleet.reconcile()
+    # Then
+    reason = world.call("GET", "/deploy/reef").body["reason"]
+    assert (says in reason) if says else reason == ""
+    events = [one.status for one in deployments.events("reef") if one.actor == "fleet_reconciler"]
+    assert events == (["WAITING"] if says else [])
+    # And when the instance has come it is over
+    activities.insert(0, told("", "Successful"))
+    fleet.reconcile()
+    assert world.call("GET", "/deploy/reef").body["reason"] == ""

@@ -12,6 +12,7 @@ from shoal.deployments import status as module
 from shoal.deployments import store
 from shoal.deployments.recording import reason_of
 from shoal.errors import Conflict, ServiceNotStable
+from shoal.resources import scaling_activities
 from shoal_local import strict
 
 NOW = dt.datetime.now(dt.UTC)
@@ -43,6 +44,7 @@ class Service:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> Service:
         monkeypatch.setattr(module, "describe_service", lambda *_: self.described())
         monkeypatch.setattr(module, "client", lambda _: self)
+        monkeypatch.setattr(scaling_activities, "client", lambda _: self)
         return self
 
     def described(self) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from shoal.contracts.deployment import DeploymentSpec
 from shoal.deployments import ledger, store
 from shoal.deployments.steps import StepInput
 from shoal.errors import ServiceNotStable
+from shoal.resources import scaling_activities
 from shoal.resources.kind import Entry
 from shoal.resources.service import describe_service
 from shoal.settings import settings
 
 _EVENTS = 3
-_NOTHING_FAILED = frozenset({"Successful", "InProgress", "PreInService", "WaitingForELBConnectionDraining"})
 
 
 class ServiceStatus(BaseModel):
@@ -127,23 +127,12 @@ def _reason(
     ]
     words += [str(rollout["rolloutStateReason"])] if rollout.get("rolloutStateReason") else []
     words += [f"target {target['State']}: {_why(target)}" for target in health or []]
-    words += _failed_scaling(made.get("auto_scaling_group"))
+    words += (
+        scaling_activities.failures(made["auto_scaling_group"].name) if "auto_scaling_group" in made else []
+    )
     words += [event["message"] for event in service.get("events", [])[:_EVENTS]]
     return "; ".join(words)
 
 
 def _why(target: dict[str, Any]) -> str:
     return str(target.get("Description") or target.get("Reason") or "no reason given")
-
-
-def _failed_scaling(group: Entry | None) -> list[str]:
-    """Missing capacity and vCPU quotas appear nowhere else."""
-    if group is None:
-        return []
-    with domain_errors("read the scaling activities"):
-        answer = client("autoscaling").describe_scaling_activities(AutoScalingGroupName=group.name)
-    return [
-        str(activity.get("StatusMessage") or activity["StatusCode"])
-        for activity in answer["Activities"][:_EVENTS]
-        if activity["StatusCode"] not in _NOTHING_FAILED
-    ]

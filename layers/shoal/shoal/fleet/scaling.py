@@ -13,6 +13,7 @@ from shoal.errors import Conflict, ShoalError
 from shoal.fleet import instances, memory, spending, telling
 from shoal.fleet.policy import Decision, Limits, Load, decide, hold
 from shoal.fleet.spending import Spending
+from shoal.resources import scaling_activities
 from shoal.settings import settings
 from shoal.telemetry import logger
 
@@ -109,12 +110,22 @@ def _followed(deployment: Deployment) -> int:
     sent = 0 if stopped else jobs.top_up(deployment.name, str(deployment.queue_url))
     wanted = apply(deployment, just_sent=sent)
     if not stopped:
-        fleet_reason.tell(deployment, "")
+        fleet_reason.tell(deployment, _obstacle(deployment) if wanted else "")
     if not sent and not stopped:
         _recover(deployment)
     if deployment.spec.compute != "ec2-gpu" or deployment.status is not DeploymentStatus.READY:
         return 0
     return instances.reap(deployment.name, wanted, lambda: _current(deployment.name))
+
+
+def _obstacle(deployment: Deployment) -> str:
+    """Why no instance starts, where a READY fleet should have more than it has."""
+    if deployment.spec.compute != "ec2-gpu" or deployment.status is not DeploymentStatus.READY:
+        return ""
+    group = instances.group_of(deployment.name)
+    if group is None or instances.alive(group) >= int(group["DesiredCapacity"]):
+        return ""
+    return scaling_activities.obstacle(str(group["AutoScalingGroupName"]))
 
 
 def _halted(deployment: Deployment) -> int:
