@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from rest_world import World
-from shoal import deployments, fleet
+from shoal import deployments, fleet, table
 from shoal.aws import client
-from shoal.fleet import instances
+from shoal.fleet import instances, spending
 from shoal.resources import scaling_activities
 
 
@@ -247,3 +249,43 @@ def test_a_ready_fleet_says_why_it_gets_no_instance(
     activities.insert(0, told("", "Successful"))
     fleet.reconcile()
     assert world.call("GET", "/deploy/reef").body["reason"] == ""
+
+
+@pytest.mark.parametrize(
+    ("alive", "waiting", "serves", "idle"),
+    [
+        (2, 0, ("queue",), True),
+        (2, 1, ("queue",), False),  # a video waits: whoever is there is wanted
+        (0, 0, ("queue",), False),
+        (1, 0, ("queue", "endpoint"), False),  # what the endpoint needs
+        (2, 0, ("queue", "endpoint"), True),
+    ],
+)
+def test_how_long_gpus_were_idle_is_measured(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture, alive: int, waiting: int, serves: tuple[str, ...], idle: bool,
+) -> None:  # fmt: skip
+    # Given instances that the passes find
+    url = world.ready("reef", serves=serves)
+    for _ in range(waiting):
+        client("sqs").send_message(QueueUrl=url, MessageBody="{}")
+    group = {
+        "AutoScalingGroupName": "shoal-dev-reef", "DesiredCapacity": 9, "MaxSize": 9,
+        "Instances": [{"InstanceId": str(n), "LifecycleState": "Pending"} for n in range(alive)],
+    }  # fmt: skip
+    monkeypatch.setattr("shoal.fleet.instances.describe_group", lambda name: group)
+    monkeypatch.setattr("shoal.fleet.reconciling.scaling_activities.obstacle", lambda name: "")
+    fleet.reconcile()
+    key = spending.key_of(deployments.get("reef"))
+    known = table.read(key) or {}
+    if known.get("idle_since"):
+        since = datetime.fromisoformat(known["idle_since"]) - timedelta(minutes=7)
+        table.write(table.update(key, {"idle_since": since.isoformat()}))
+    capsys.readouterr()
+    # When
+    fleet.reconcile()
+    # Then
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ((seconds,),) = [line["IdleGpuSeconds"] for line in lines if "IdleGpuSeconds" in line]
+    idles = [one for one in caplog.records if one.message == "instances are idle"]
+    assert (seconds > 360, [vars(one)["deployment"] for one in idles]) == (idle, ["reef"] if idle else [])

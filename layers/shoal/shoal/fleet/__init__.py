@@ -2,6 +2,7 @@
 
 from shoal.fleet import spending
 from shoal.fleet.policy import Decision, Limits, Load, decide
-from shoal.fleet.scaling import apply, feed, reconcile
+from shoal.fleet.reconciling import reconcile
+from shoal.fleet.scaling import apply, feed
 
 __all__ = ["Decision", "Limits", "Load", "apply", "decide", "feed", "reconcile", "spending"]

@@ -23,12 +23,14 @@ _PASS_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Spending:
-    """``workers`` were there when it was read last (ISO 8601, or empty). ``stopped_at`` is the budget that
+    """``workers`` were there when it was read last (ISO 8601, or empty), more than its videos need since
+    ``idle_since``. ``stopped_at`` is the budget that
     stopped the fleet, in USD; it is over when the specification has another one."""
 
     usd: float = 0.0
     workers: int = 0
     read_at: str = ""
+    idle_since: str = ""
     stopped_at: float | None = None
 
 
@@ -53,23 +55,34 @@ def recall(deployment: Deployment) -> Spending:
         usd=float(item.get("usd", 0)),
         workers=int(item.get("workers", 0)),
         read_at=str(item.get("read_at", "")),
+        idle_since=str(item.get("idle_since", "")),
         stopped_at=item.get("stopped_at"),
     )
 
 
-def count(deployment: Deployment, workers: int) -> Spending:
-    """Add what the fleet cost since the last pass; of two passes at once one counts."""
+def count(deployment: Deployment, workers: int, idle: bool = False) -> Spending:
+    """Add what the fleet cost since the last pass; of two passes at once one counts.
+
+    ``idle``: there are instances that no video needs.
+    """
     seen = recall(deployment)
     if not workers and not seen.workers:
         return seen
     cost = max(workers, seen.workers) * _hours_since(seen) * (price_of(deployment.spec) or 0.0)
     usd = Decimal(str(round(seen.usd + cost, 6)))
-    fields = {"usd": usd, "workers": workers, "read_at": table.now()}
+    now = table.now()
+    since = (seen.idle_since or now) if idle else ""
+    fields = {"usd": usd, "workers": workers, "read_at": now, "idle_since": since}
     condition = "read_at = :seen" if seen.read_at else "attribute_not_exists(read_at)"
     expected = {":seen": seen.read_at} if seen.read_at else None
     with contextlib.suppress(table.ConditionFailed):
         table.write(table.update(key_of(deployment), fields, condition, expected))
     return recall(deployment)
+
+
+def idle_seconds(known: Spending) -> float:
+    """For how long there have been instances that no video needs, on the cloud's clock."""
+    return _seconds_since(known.idle_since) if known.idle_since else 0.0
 
 
 def is_stopped(deployment: Deployment, spending: Spending) -> bool:
@@ -86,6 +99,10 @@ def stop(deployment: Deployment) -> None:
 def _hours_since(seen: Spending) -> float:
     if not seen.read_at:
         return _PASS_SECONDS / 3600
-    passed = datetime.fromisoformat(table.now()) - datetime.fromisoformat(seen.read_at)
-    seconds = max(0.0, passed.total_seconds()) * settings().clock_speed
+    seconds = _seconds_since(seen.read_at)
     return (seconds if seen.workers else min(seconds, _PASS_SECONDS)) / 3600
+
+
+def _seconds_since(time: str) -> float:
+    passed = datetime.fromisoformat(table.now()) - datetime.fromisoformat(time)
+    return max(0.0, passed.total_seconds()) * settings().clock_speed

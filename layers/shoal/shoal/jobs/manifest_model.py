@@ -22,6 +22,10 @@ class ManifestStatus(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+READING = {":reading": str(ManifestStatus.READING)}
+"""For the conditions that only one that is read may change."""
+
+
 class WrongLine(BaseModel):
     """A line that asks for nothing that can be done; lines count from 1."""
 
@@ -56,7 +60,10 @@ class Manifest(BaseModel):
 
 
 class Plan(BaseModel):
-    """What its reader needs beside that: the object as it was submitted, and what is said of every video."""
+    """What its reader needs beside that: the object as it was submitted, and what is said of every video.
+
+    ``basis`` is of the deployment as it was then (:func:`shoal.jobs.identity.basis_of`).
+    """
 
     key: str
     etag: str
@@ -66,6 +73,7 @@ class Plan(BaseModel):
     force: bool = False
     user_name: str = ""
     metadata: dict[str, Any] = {}
+    basis: list[str]
     json_lines: bool = False
     columns: list[str] = []
 

@@ -11,7 +11,7 @@ from shoal import table
 from shoal.contracts.job import JobMessage
 from shoal.deployments import Deployment
 from shoal.errors import Retryable
-from shoal.jobs import identity, intake, manifest_source, objects, store
+from shoal.jobs import intake, manifest_source, objects, store
 from shoal.jobs.manifest_lines import Line, Wish
 from shoal.jobs.manifest_model import Manifest, ManifestStatus, Plan, WrongLine, key_of
 from shoal.jobs.store import Request
@@ -37,7 +37,6 @@ class Reader:
     manifest: Manifest
     plan: Plan
     place: int
-    basis: tuple[str, ...]
     ahead: list[bytes] = field(default_factory=list)
 
     @classmethod
@@ -49,7 +48,6 @@ class Reader:
             manifest=Manifest.model_validate(item),
             plan=Plan.model_validate_json(item["plan"]),
             place=int(item["byte_place"]),
-            basis=identity.basis_of(deployment.spec),
         )
 
     @property
@@ -119,7 +117,7 @@ class Reader:
         return [self._request(message, head) for message, head in found]
 
     def _request(self, message: JobMessage, head: objects.Head | None) -> Request:
-        asked = intake.request_of(message, head, self.basis, self.bucket)
+        asked = intake.request_of(message, head, tuple(self.plan.basis), self.bucket)
         return Request(asked.message, asked.work, asked.fault, dive=self.manifest.job_name)
 
     def _message(self, number: int, wish: Wish) -> JobMessage:
