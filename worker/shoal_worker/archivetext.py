@@ -150,9 +150,14 @@ def detection_rows(content: ArchiveContent) -> Iterator[str]:
 
 def detection_objects(content: ArchiveContent) -> Iterator[str]:
     """``detections.json``: the rows of ``detections.csv`` as a list of objects, one a line."""
-    columns, before = _detection_columns(content), "[\n"
-    for row in _detection_values(content):
-        yield before + _json(dict(zip(columns, row, strict=True)), indent=None)
+    # A template: a dictionary and an encoder for each row would take twice as long.
+    form = "{" + ", ".join(f'"{column}": %s' for column in _detection_columns(content)) + "}"
+    quoted: dict[str, str] = {}
+    before = "[\n"
+    for frame, identity, label, *rest in _detection_values(content):
+        if label not in quoted:
+            quoted[label] = _json(label, indent=None)
+        yield before + form % (frame, identity, quoted[label], *rest)
         before = ",\n"
     yield "\n]\n" if before == ",\n" else "[]\n"
 
