@@ -32,6 +32,7 @@ from shoal_local.strict.choices import demand_paths, forgive_paths
 from shoal_local.strict.engine import RULES, guarded, operation_contract
 from shoal_local.strict.fields import drop_fields, keep_fields
 from shoal_local.strict.slow import PACE
+from shoal_local.strict.transactions import isolate_transactions, share_transactions
 
 ADDED = frozenset(
     {
@@ -58,6 +59,7 @@ def install(reads: int = 1) -> None:
             target.replace(guarded(service, operation, target.original))
     keep_fields()
     demand_paths()
+    isolate_transactions()
 
 
 def uninstall() -> None:
@@ -66,6 +68,7 @@ def uninstall() -> None:
         operation_contract(service, operation).restore()
     drop_fields()
     forgive_paths()
+    share_transactions()
 
 
 @contextmanager
