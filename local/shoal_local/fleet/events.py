@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from shoal_local.fleet.records import TaskRecord, now
+from shoal_local.fleet.records import ContainerRecord, TaskRecord, now
 from shoal_local.names import ACCOUNT, REGION, backend
 
 KEPT_EVENTS = 100
@@ -49,11 +49,17 @@ def task_stopped(task: TaskRecord) -> None:
             "desiredStatus": "STOPPED",
             "stopCode": task.stop_code,
             "stoppedReason": task.stopped_reason,
+            "containers": [_ended(one) for one in task.containers],
         },
     }
     for bus in list(backend("events").event_buses.values()):
         for rule in list(bus.rules.values()):
             rule.send_to_targets(event, transform_input=False)
+
+
+def _ended(container: ContainerRecord) -> dict[str, Any]:
+    known = {"exitCode": container.exit_code, "reason": container.reason}
+    return {"name": container.name} | {key: value for key, value in known.items() if value is not None}
 
 
 def registered(service: Any, group_arn: str) -> None:

@@ -10,7 +10,7 @@ from shoal import deployments, fleet, jobs, table
 from shoal.aws import client
 from shoal.contracts.job import JobRecord, dive_key, job_key, tally_key
 from shoal.contracts.status import DeploymentStatus, JobStatus
-from shoal.jobs import recovery, store
+from shoal.jobs import deaths, recovery, store
 
 VIDEO, OTHER = "videos/reef/a.mp4", "videos/reef/b.mp4"
 
@@ -278,3 +278,40 @@ def test_while_a_message_is_on_its_way_nothing_is_sent_again(world: World) -> No
     client("sqs").receive_message(QueueUrl=url)
     fleet.reconcile()
     assert store.get("reef", job["job_id"]).status is JobStatus.RUNNING
+
+
+OUT_OF_MEMORY = {"exitCode": 137, "reason": "OutOfMemoryError: Container killed due to memory usage"}
+
+
+@pytest.mark.parametrize(
+    ("containers", "words"),
+    [
+        ([OUT_OF_MEMORY], "exit code 137, OutOfMemoryError: Container killed due to memory usage"),
+        ([{"exitCode": 137}], "exit code 137, it was killed"),
+        ([{"exitCode": 0}, {"exitCode": 75}], "exit code 75"),
+        ([{"exitCode": 0}], ""),
+        ([{}], ""),
+        (None, ""),
+        ("hostile", ""),
+    ],
+)
+def test_how_a_worker_ended_is_read_from_its_event(containers: Any, words: str) -> None:
+    assert deaths.in_words({"containers": containers}) == words
+
+
+def test_the_diagnosis_quotes_what_ecs_said(world: World) -> None:
+    # Given a video whose workers were killed for memory, as ECS told the reconciler
+    url = world.ready("reef")
+    world.upload(VIDEO)
+    job = submit(world, VIDEO)["jobs"][0]
+    client("sqs").purge_queue(QueueUrl=url)
+    cluster = "arn:aws:ecs:us-west-2:123456789012:cluster/shoal-dev-reef"
+    fleet.reconcile({"detail": {"clusterArn": cluster, "containers": [OUT_OF_MEMORY]}})
+    fleet.reconcile({"detail": {"clusterArn": cluster, "containers": [{"exitCode": 0}]}})
+    become(job, JobStatus.RUNNING, updated_at=LONG_AGO, attempts=5)
+    # When
+    fleet.reconcile()
+    # Then
+    reason = store.get("reef", job["job_id"]).reason
+    assert "ECS says of the last one: exit code 137, OutOfMemoryError" in reason
+    assert "raise memory_mib" in reason

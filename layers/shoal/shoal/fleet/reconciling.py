@@ -114,6 +114,8 @@ def _concerned(event: object) -> list[Deployment]:
     if not cluster:
         return _with_fleet()
     found = deployments.find(cluster.rpartition("/")[2].removeprefix(_prefix()))
+    if found:
+        jobs.deaths.note(found.name, detail)
     return [found] if found and _is_reconciled(found) else []
 
 

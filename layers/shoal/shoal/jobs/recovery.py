@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from shoal import table
 from shoal.contracts.job import JobRecord, tally_key
 from shoal.contracts.status import JobStatus
-from shoal.jobs import feed
+from shoal.jobs import deaths, feed
 from shoal.jobs.writing import change, message_of, sums
 
 QUIET = timedelta(minutes=6)
@@ -31,6 +31,7 @@ def recover(deployment: str) -> tuple[int, int]:
     """
     before = (datetime.now(UTC) - QUIET).isoformat()
     again = failed = 0
+    death = deaths.last(deployment)
     for item in table.query_where(table.deployment_key(deployment), "JOB#", {"status": _WAITING}, 100_000):
         job = JobRecord.model_validate(item)
         if job.updated_at > before or again + failed >= _AT_ONCE:
@@ -38,7 +39,7 @@ def recover(deployment: str) -> tuple[int, int]:
         if item.get("lease_until", 0) > time.time():
             continue
         if job.attempts - int(item.get("released", 0)) >= MAXIMUM_ATTEMPTS:
-            failed += _end(job)
+            failed += _end(job, death)
         else:
             again += _send_again(job, item)
     return again, failed
@@ -51,12 +52,14 @@ def unfinished(deployment: str) -> int:
     return int(tally.get("submitted", 0)) - ended
 
 
-def diagnosis(job: JobRecord) -> str:
-    """What a worker that died each time could not write itself."""
+def diagnosis(job: JobRecord, death: str = "") -> str:
+    """What a worker that died each time could not write itself; ``death``: what ECS said of the last."""
     last = f"; before: {job.reason}" if job.reason else ""
+    said = f" ECS says of the last one: {death}." if death else ""
     return (
         f"its worker ended {job.attempts} times without a word: out of memory, or a video that breaks the "
-        f"decoder. Look at the worker's log, raise memory_mib or encode the video again, then redrive{last}"
+        f"decoder.{said} Look at the worker's log, raise memory_mib or encode the video again, then "
+        f"redrive{last}"
     )
 
 
@@ -65,6 +68,6 @@ def _send_again(job: JobRecord, item: table.Item) -> bool:
     return change(job, fields, feed.marker(job.deployment, job.job_id, message_of(job, item).to_body()))
 
 
-def _end(job: JobRecord) -> bool:
-    fields = {"status": JobStatus.FAILED, "reason": diagnosis(job)[:1000], "counted": "failed"}
+def _end(job: JobRecord, death: str) -> bool:
+    fields = {"status": JobStatus.FAILED, "reason": diagnosis(job, death)[:1000], "counted": "failed"}
     return change(job, fields, *sums(job, failed=1))
