@@ -39,8 +39,8 @@ def pieces(clip: Path) -> None:
     with VideoReader(clip) as reader:
         frames = list(islice(reader.decoded(), 2))
     image = frames[0].to_ndarray(format="rgb24")
-    letterbox, batcher = Letterbox((1080, 1920), SIZE), Batcher(1, SIZE, np.float32, 2)
-    square, filled = Letterbox((1080, 1920), (640, 640)), Batcher(1, (640, 640), np.float32, 2)
+    letterbox, square = (Letterbox((1080, 1920), size) for size in (SIZE, (640, 640)))
+    batcher, filled = (Batcher(1, box.size, np.float32, 2, letterbox=box) for box in (letterbox, square))
     grey = [thumbnail(luma(frame)) for frame in frames]
     camera, turn = CameraMotion(), iter(range(10**9))
     steps = {

@@ -45,7 +45,7 @@ class HostInference:
     def __init__(self, model: Model, letterbox: Letterbox, options: TrackOptions) -> None:
         self._model, self._letterbox, self._options = model, letterbox, options
         self._batcher = Batcher(model.batch, letterbox.size, model.input_type, model.backend.depth + 1,
-                                normalise=model.layout.normalises)  # fmt: skip
+                                normalise=model.layout.normalises, letterbox=letterbox)  # fmt: skip
 
     def submit(self, batch: Sequence[Prepared]) -> Answers:
         """See Inference."""

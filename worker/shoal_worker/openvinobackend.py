@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class OpenVinoBackend:
     def submit(self, tensor: Tensor) -> Pending:
         """See Backend."""
         requests = self._for(tensor.shape)
-        request = requests.free.get()
+        request = requests.take()
         try:
             request.start_async({0: tensor}, share_inputs=True)
         except RuntimeError as error:
@@ -81,14 +81,26 @@ class OpenVinoBackend:
 
 
 class _Requests:
-    """The requests of one compiled network that may run side by side; a free one is waited for."""
+    """The requests of one compiled network that may run side by side.
+
+    Where none is free another one is made: two videos that each wait for a request, and give one back only
+    when they have got it, would wait for ever.
+    """
 
     def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
         self.count = max(1, int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")))
         self.free: SimpleQueue[Any] = SimpleQueue()
         # One more than run at once, so that a single frame from elsewhere waits for no whole batch.
         for _ in range(self.count + 1):
             self.free.put(compiled.create_infer_request())
+
+    def take(self) -> Any:
+        """A request that nobody uses."""
+        try:
+            return self.free.get_nowait()
+        except Empty:
+            return self._compiled.create_infer_request()
 
 
 def _has_bfloat16(core: Any) -> bool:

@@ -91,7 +91,8 @@ class Batcher:
     """Turns pictures into tensors (batch, 3, height, width), in a ring of buffers that are kept.
 
     A tensor is overwritten ``slots`` calls later. Fewer pictures than ``batch`` leave the rest of it as it
-    was: the network always sees one shape.
+    was: the network always sees one shape. With ``letterbox`` the pictures have its border, which is taken
+    from a buffer's first picture and stays.
     """
 
     def __init__(
@@ -102,26 +103,34 @@ class Batcher:
         slots: int,
         *,
         normalise: bool = False,
+        letterbox: Letterbox | None = None,
     ) -> None:
         self._ring = [np.zeros((batch, 3, *size), input_type) for _ in range(slots)]
         self._next = 0
-        self._planes = [np.empty(size, np.uint8) for _ in range(3)]
+        inner, (top, left) = (letterbox.inner, letterbox.corner) if letterbox else (size, (0, 0))
+        self._inside = slice(top, top + inner[0]), slice(left, left + inner[1])
+        self._whole, self._inner = ([np.empty(sides, np.uint8) for _ in range(3)] for sides in (size, inner))
+        self._begun: set[tuple[int, int]] = set()
         self._scales: list[tuple[float, float]] | None = None
         if input_type is not np.uint8:
             self._scales = channel_scales(normalise)
 
     def __call__(self, pictures: Sequence[Image]) -> Tensor:
         """The pictures (height, width, 3) uint8 RGB, as many as a batch or fewer."""
-        tensor = self._ring[self._next]
-        self._next = (self._next + 1) % len(self._ring)
-        for slot, picture in zip(tensor, pictures, strict=False):
-            self._fill(slot, picture)
+        turn, tensor = self._next, self._ring[self._next]
+        self._next = (turn + 1) % len(self._ring)
+        for place, picture in enumerate(pictures):
+            if (turn, place) in self._begun:
+                self._fill(tensor[place][:, *self._inside], picture[self._inside], self._inner)
+            else:
+                self._begun.add((turn, place))
+                self._fill(tensor[place], picture, self._whole)
         return tensor
 
-    def _fill(self, slot: Tensor, picture: Image) -> None:
+    def _fill(self, slot: Tensor, picture: Image, planes: list[Image]) -> None:
         # Split first: reading every third byte three times costs half as much again.
-        cv2.split(picture, self._planes)
-        for channel, plane in enumerate(self._planes):
+        cv2.split(picture, planes)
+        for channel, plane in enumerate(planes):
             if self._scales is None:
                 np.copyto(slot[channel], plane)
                 continue

@@ -208,6 +208,21 @@ def test_a_failed_request_is_free_again(tmp_path, openvino):
     assert done.wait(20)
 
 
+def test_videos_side_by_side_do_not_wait_for_each_other_s_requests(tmp_path, openvino):
+    # Given a network of two requests and one to spare, and videos that take none back before the next is in
+    detector = Detector(write_model(tmp_path / "m.onnx", "yolov8", size=None), device="openvino")
+    tensor, answers = np.zeros((1, 3, 96, 160), np.float32), []
+
+    def submit() -> None:
+        answers.extend(detector.model.backend.submit(tensor) for _ in range(6))
+
+    # When more are under way than there are requests, Then nobody waits, and all are answered
+    thread = threading.Thread(target=submit, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert [len(answer()) for answer in answers] == [1] * 6
+
+
 @pytest.mark.parametrize(
     ("device", "installed", "gpu", "expected"),
     [

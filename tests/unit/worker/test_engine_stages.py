@@ -85,6 +85,21 @@ def test_a_batch_is_scaled_as_the_network_expects(kind, normalise, expected):
     assert batcher([np.zeros((4, 6, 3), np.uint8)]) is not tensor
 
 
+@pytest.mark.parametrize("size", [(96, 96), (64, 200), (64, 96)], ids=["above", "beside", "no border"])
+@pytest.mark.parametrize("kind", [np.float32, np.float16, np.uint8])
+@pytest.mark.parametrize("normalise", [False, True])
+def test_a_border_that_is_written_once_is_the_one_that_is_written_always(size, kind, normalise):
+    # Given pictures with the border of a letterbox, and a batcher that knows it
+    letterbox = Letterbox((64, 96), size)
+    pictures = [letterbox(_textured(number)[:64, :96]) for number in range(5)]
+    knows, does_not = (
+        Batcher(2, size, kind, 2, normalise=normalise, letterbox=box) for box in (letterbox, None)
+    )
+    # When they are batched, also fewer than a batch, Then every tensor is the same to the bit
+    for some in (pictures[:2], pictures[2:4], pictures[4:]):
+        assert np.array_equal(knows(some)[: len(some)], does_not(some)[: len(some)])
+
+
 def _clip(folder: Path, codec: str, b_frames: int) -> Path:
     return write_video(
         folder / "clip.mkv", 70, _textured, codec=codec, b_frames=b_frames, first_pts=15, group=10
