@@ -215,9 +215,9 @@ def test_a_reader_that_dies_is_followed_by_another_one(
 
 
 def test_two_readers_at_once_record_each_line_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a reader that is overtaken by another one before its transaction
+    # Given a reader that is overtaken by another one before its transaction, which goes on to no end either
     world.ready("reef")
-    keys = videos(world, 7)
+    keys = [*videos(world, 4), "videos/reef/gone.mp4", "videos/reef/lost.mp4", *videos(world, 4, "D2")]
     listed(world, "\n".join(keys))
     submit(world)
     record = store.record_batch
@@ -225,15 +225,17 @@ def test_two_readers_at_once_record_each_line_once(world: World, monkeypatch: py
     def overtaken(*given: Any) -> Any:
         monkeypatch.setattr(store, "record_batch", record)
         release()
-        read_on()
+        read_on(milliseconds=59_000)
         return record(*given)
 
     monkeypatch.setattr(store, "record_batch", overtaken)
     # When
     read_on()
+    assert len(recorded()) == 6
+    read_on()
     # Then
     assert recorded() == keys
-    assert (dive(world)["submitted"], dive(world)["reading"]) == (7, False)
+    assert (dive(world)["submitted"], dive(world)["failed"], dive(world)["reading"]) == (10, 2, False)
 
 
 def test_workers_that_end_jobs_meanwhile_are_waited_for(
