@@ -146,8 +146,12 @@ def _read_a_list(house: House, video: Path, life: str) -> Iterator[str]:
     where = _put(house, f"manifests/{life}/list.csv", ("\n" * 30 + key).encode())
     house.api.submit(life, {"manifest": where})
     yield from _unless(lambda: _dive(house, life)["succeeded"] == 1, house, "the list is not read")
-    told = "dive: 2 of 2 videos tracked"
-    yield from _unless(lambda: any(told in one["subject"] for one in house.cloud.mailbox()), house, "no mail")
+    yield from _unless(lambda: _is_mailed(house, life), house, "the end of the dive is not mailed")
+
+
+def _is_mailed(house: House, life: str) -> bool:
+    mails = [one for one in house.cloud.mailbox() if "dive: 2 of 2 videos tracked" in one["subject"]]
+    return any(f"{life}, revision" in one["text"] for one in mails)
 
 
 def _dive(house: House, life: str) -> dict[str, Any]:
