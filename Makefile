@@ -5,11 +5,12 @@ SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
 CAMPAIGN ?= tests/campaign
 REPORTS := .shoal/iam-reports
+SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.installed
 SAM_STAMP := .venv-sam/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help sam demo test campaign lint types check lock clean
+.PHONY: help sam demo test long campaign check lint types check lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,9 +38,13 @@ sam: $(SAM_STAMP) ## the SAM CLI, as .venv-sam/bin/sam
 demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for your own video)
 	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
 
-test: $(STAMP) $(SAM_STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
+test: $(STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
+	@$(BIN)/python -m pytest $(SPREAD) -m "not long" tests/e2e tests/faults tests/integration tests/unit
+
+long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes, and over their clouds: no denied call, no unused grant
 	@rm -rf $(REPORTS)
-	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest -n 4 --dist loadfile tests/unit tests/faults tests/integration tests/e2e
+	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest $(SPREAD) tests/e2e
+	@$(BIN)/python -m pytest $(SPREAD) -m long tests/faults tests/integration tests/unit
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample, PLAN=... for one case)

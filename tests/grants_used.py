@@ -9,6 +9,7 @@ import json
 import os
 import re
 import sys
+import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,12 @@ OURS = "shoal-"
 Report = Mapping[str, Mapping[str, Any]]
 
 
-def keep(report: Report, worker: str) -> None:
+def keep(report: Report) -> None:
     """Leave one cloud's report for the end of the run, where a run is asked to."""
     if os.environ.get(FOLDER):
         folder = Path(os.environ[FOLDER])
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{worker}-{os.getpid()}.json").write_text(json.dumps(report, default=str))
+        (folder / f"{uuid.uuid4()}.json").write_text(json.dumps(report, default=str))
 
 
 def merged(reports: Iterable[Report]) -> dict[str, dict[str, Any]]:

@@ -102,7 +102,7 @@ class Cloud:
         deploy, enforced, port, parameters, fleet = self._options
         servers.prepare_moto()
         servers.reset_moto()
-        from shoal_local import strict
+        from shoal_local import quick, strict
         from shoal_local.control import Control
         from shoal_local.guard import Guard
         from shoal_local.iam import Iam
@@ -110,6 +110,7 @@ class Cloud:
 
         make_networks(self.root / "env")
         strict.install()
+        quick.install()
         self.iam = Iam(enforced)
         guard = Guard(servers.moto_application(), self.iam, self.faults, self._mailbox)
         self._server = Server(Control(self, guard), port, servers.moto_request_handler())

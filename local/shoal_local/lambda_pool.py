@@ -43,6 +43,7 @@ class LambdaPool:
         self._lock = threading.Lock()
         self._idle: dict[str, list[_Warm]] = defaultdict(list)
         self._all: set[_Warm] = set()
+        self._starting = threading.BoundedSemaphore(os.cpu_count() or 1)
         self.stopping = threading.Event()
 
     def invoke(self, function: Any, event: bytes) -> tuple[Outcome, str]:
@@ -50,7 +51,7 @@ class LambdaPool:
         key = _key(function)
         with self._lock:
             warm = self._idle[key].pop() if self._idle[key] else None
-        warm = warm or self._spawn(function)
+        warm = warm or self._start(function)
         outcome = warm.environment.invoke(event, float(function.timeout))
         tail = warm.log.tail()
         self._give_back(key, warm, outcome.reusable)
@@ -85,6 +86,13 @@ class LambdaPool:
                 self._all.discard(warm)
         if not keep:
             warm.environment.close()
+
+    def _start(self, function: Any) -> _Warm:
+        """A new environment; as many import at once as there are processors, or all would be late."""
+        with self._starting:
+            warm = self._spawn(function)
+            warm.environment.wait_until_ready()
+        return warm
 
     def _spawn(self, function: Any) -> _Warm:
         log = LogStream(self._iam, function.role, function.logs_group_name)

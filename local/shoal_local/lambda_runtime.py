@@ -56,8 +56,8 @@ def install(pool: LambdaPool, clock: Clock) -> None:
     _INVOKE_BACKEND.replace(invoke_backend)
 
 
-def invoke_later(pool: LambdaPool, clock: Clock, function: Any, event: bytes) -> None:
-    """An asynchronous invocation: answers at once, is tried three times in all."""
+def invoke_later(pool: LambdaPool, clock: Clock, function: Any, event: bytes) -> threading.Thread:
+    """An asynchronous invocation, tried three times in all; answers at once with its thread."""
 
     def run() -> None:
         for delay in (0.0, *RETRY_SECONDS):
@@ -74,7 +74,9 @@ def invoke_later(pool: LambdaPool, clock: Clock, function: Any, event: bytes) ->
             "%s failed three times and its event was dropped: %s", function.function_name, outcome.payload
         )
 
-    threading.Thread(target=run, name=f"shoal-async-{function.function_name}", daemon=True).start()
+    thread = threading.Thread(target=run, name=f"shoal-async-{function.function_name}", daemon=True)
+    thread.start()
+    return thread
 
 
 def function_by_arn(arn: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from shoal_local.errors import MotoChanged
 CONTRACTS: dict[Contract, None] = {}
 _ORIGINALS: dict[Contract, Any] = {}
 _ABSENT = object()
+FORGET: list[Callable[[], None]] = []
+"""Called at each change of moto's classes: what was worked out from them before is void."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Contract:
         """Put ``replacement`` in its place; doing so again replaces the replacement, never wraps it."""
         self.check()
         _ORIGINALS.setdefault(self, self.original)
-        setattr(self._owner(), self._attribute, replacement)
+        self._set(replacement)
 
     def add(self, addition: Any) -> None:
         """Put ``addition`` where moto has nothing.
@@ -81,15 +84,21 @@ class Contract:
         if self not in _ORIGINALS and hasattr(self._owner(), self._attribute):
             raise MotoChanged(f"moto has {self.name} now: drop the addition or make it a replacement")
         _ORIGINALS.setdefault(self, _ABSENT)
-        setattr(self._owner(), self._attribute, addition)
+        self._set(addition)
 
     def restore(self) -> None:
         """What moto ships again."""
         original = _ORIGINALS.pop(self, None)
-        if original is _ABSENT:
+        if original is not None:
+            self._set(original)
+
+    def _set(self, value: Any) -> None:
+        if value is _ABSENT:
             delattr(self._owner(), self._attribute)
-        elif original is not None:
-            setattr(self._owner(), self._attribute, original)
+        else:
+            setattr(self._owner(), self._attribute, value)
+        for forget in FORGET:
+            forget()
 
 
 def contract(module: str, path: str, parameters: str | None = None) -> Contract:

@@ -12,15 +12,15 @@ from shoal_local.clock import Clock
 from shoal_local.cloud import Cloud
 
 
-@pytest.fixture(scope="session")
-def house(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[House]:
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("cloud")
     with Cloud(clock=Clock(CLOCK), state_folder=folder, parameters={"ModelBuckets": SEED_BUCKETS}) as cloud:
         yield House(cloud)
-        grants_used.keep(cloud.iam_report(), worker_id)
+        grants_used.keep(cloud.iam_report())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short rendered video that the detector was not trained on."""
     from shoal_detector.render import render_video

@@ -45,6 +45,7 @@ def life(
     records = watch_jobs(
         house.api, "reef", [job["job_id"] for job in jobs], timeout_seconds=90, poll_seconds=0.2
     )
+    listed = _listed(house, video)
     health = requests.get(f"{ready['endpoint']}/health", timeout=10)
     save_frame(video, folder / "frame.png")
     with (folder / "frame.png").open("rb") as image:
@@ -54,10 +55,27 @@ def life(
     left = house.connection.client("s3").list_objects_v2(Bucket=house.connection.data_bucket, Prefix=key)
     deleted = house.delete("reef")
     return {
-        "report": report, "video_left": left["KeyCount"], "before": before, "ready": ready,
+        "listed": listed, "report": report, "video_left": left["KeyCount"], "before": before, "ready": ready,
         "records": records, "health": health, "predicted": predicted, "archives": archives,
         "deleted": deleted, "after": house.account(), "mail": house.cloud.mailbox(),
     }  # fmt: skip
+
+
+def _listed(house: Any, video: Path) -> dict[str, Any]:
+    """The dive of a list whose last line is beyond what the request reads, once it is over."""
+    key = house.upload(video, "videos/reef/list/reef.mp4")
+    body = "video\n" + "\n" * 30 + key
+    house.connection.client("s3").put_object(
+        Bucket=house.connection.data_bucket, Key="manifests/reef/list.csv", Body=body.encode()
+    )
+    house.api.submit("reef", {"manifest": f"s3://{house.connection.data_bucket}/manifests/reef/list.csv"})
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        (dive,) = [one for one in house.api.dives("reef") if one["job_name"] == "list"]
+        if not dive["reading"] and not dive["waiting"]:
+            return dict(dive)
+        time.sleep(0.2)
+    raise AssertionError(dive)
 
 
 def _track_config(house: Any) -> str:
@@ -78,6 +96,17 @@ def test_the_video_is_tracked_and_the_missing_one_fails_with_its_reason(life: di
     assert missing["status"] == "FAILED"
     assert "gone.mp4" in missing["reason"]
     assert [path.name for path in life["archives"]] == ["reef.tracks.tar.gz"]
+
+
+def test_a_list_of_videos_is_read_to_its_end(life: dict[str, Any]) -> None:
+    assert (life["listed"]["succeeded"], life["listed"]["manifest"]["status"]) == (1, "DONE")
+    assert life["listed"]["manifest"]["read"] == 32
+
+
+def test_the_end_of_a_dive_is_mailed_once(life: dict[str, Any]) -> None:
+    mails = [mail for mail in life["mail"] if mail["subject"] == "[shoal prod] dive: 1 of 2 videos tracked"]
+    (told,) = mails
+    assert "gone.mp4" in told["text"]
 
 
 def test_the_endpoint_answers_boxes_for_an_image(life: dict[str, Any]) -> None:
@@ -131,6 +160,7 @@ def test_the_endpoint_refuses_after_the_deletion(life: dict[str, Any]) -> None:
         requests.get(f"{life['ready']['endpoint']}/health", timeout=5)
 
 
+@pytest.mark.long
 def test_an_endpoint_with_a_host_name_shares_the_https_listener(house: Any, registered: int) -> None:
     # Given
     before, port = house.account(), house.cloud.stand_ins
@@ -178,6 +208,7 @@ def test_a_service_that_never_becomes_stable_is_rolled_back(house: Any, register
     assert {run["status"] for run in found if run["name"].startswith("unstable-")} == {"FAILED"}
 
 
+@pytest.mark.long
 def test_an_execution_that_is_stopped_from_outside_is_rolled_back(house: Any, registered: int) -> None:
     # Given a deployment in the middle: made, and waiting for an instance that never comes
     before = house.account()
@@ -250,6 +281,7 @@ def test_a_stack_file_of_the_seeds_lives_from_zero_to_zero(
     assert house.account() == before
 
 
+@pytest.mark.long
 def test_a_deletion_in_the_middle_of_a_video_leaves_nothing(
     house: Any, registered: int, tmp_path: Path
 ) -> None:
@@ -290,6 +322,7 @@ def _until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_the_same_post_twice_changes_nothing(house: Any, registered: int) -> None:
     # Given
     first = house.deploy("twice", serves=["queue"], model_version=registered)
@@ -305,7 +338,7 @@ def test_the_same_post_twice_changes_nothing(house: Any, registered: int) -> Non
 
 
 def test_no_call_was_denied(house: Any) -> None:
-    """Last in this file: it looks back. Which grants nothing used, `make test` asks of the whole run."""
+    """Last in this file: it looks back. Which grants nothing used, `make long` asks of all its clouds."""
     report = house.cloud.iam_report()
     assert {role: entry["denied"] for role, entry in report.items() if entry["denied"]} == {}
 

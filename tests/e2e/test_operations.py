@@ -13,7 +13,7 @@ import pytest
 from shoal_cli.doctor import FOUND
 from shoal_local.faults import Fault
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 NAME = "shoal-prod-reef"
 

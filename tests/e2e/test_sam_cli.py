@@ -36,6 +36,7 @@ with Cloud(deploy=False, fleet=False, state_folder=Path(tempfile.mkdtemp())) as 
 pytestmark = [
     pytest.mark.sam,
     pytest.mark.e2e,
+    pytest.mark.long,
     pytest.mark.skipif(not SAM.exists(), reason="no SAM CLI here: run `make sam`"),
 ]
 

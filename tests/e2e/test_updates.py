@@ -13,7 +13,7 @@ import pytest
 import requests
 from shoal_cli.watch import watch_jobs
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 NAME = "shift"
 OWN = f"shoal-prod-{NAME}"

@@ -77,9 +77,10 @@ def test_a_thread_that_breaks_is_told() -> None:
     "plan",
     [
         "race:other-body@",
-        "race:delete-during-deploy@12.0",
-        "race:two-for-a-port@18.0",
-        "race:two-rollbacks@40.0",
+        *(
+            pytest.param(f"race:{plan}", marks=pytest.mark.long)
+            for plan in ("delete-during-deploy@12.0", "two-for-a-port@18.0", "two-rollbacks@40.0")
+        ),
     ],
 )
 def test_whoever_is_faster(warm: World, plan: str) -> None:

@@ -16,7 +16,6 @@ from faults.fleet import Fleet
 from faults.injector import Injector, injecting
 from faults.kinds import FunctionDied
 from faults.machines import ExecutionDied, Machines
-from faults.quick import quick
 from rest_world import CONTEXT, ROOT, Reply, event, load_app, reply
 
 FUNCTIONS = ROOT / "functions"
@@ -100,7 +99,7 @@ def world() -> Iterator[World]:
     from moto import mock_aws
     from shoal.aws import client
     from shoal.settings import settings
-    from shoal_local import strict
+    from shoal_local import quick, strict
 
     injector = Injector()
     for folder in sorted(FUNCTIONS.iterdir()):
@@ -111,7 +110,7 @@ def world() -> Iterator[World]:
             mock_aws(config={"stepfunctions": {"execute_state_machine": True}}),
             strict.installed(PASSING_READS),
             virtual_time() as clock,
-            quick(),
+            quick.installed(),
             machines.synchronous(injector, clock) as made,
             injecting(injector),
         ):

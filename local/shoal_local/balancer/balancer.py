@@ -18,7 +18,7 @@ from shoal_local.patches import contract
 from shoal_local.strict import elbv2_targets
 from shoal_local.strict.engine import LOCK
 
-_LOG = logging.getLogger("shoal.local.balancer")
+_LOG = logging.getLogger("shoal_local.balancer")
 _TICK = 0.05
 _LAST = 10**9
 CREATE = contract(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from shoal_local.balancer.routing import Asked, Table, Target, action_for, group_of, target_of
 from shoal_local.names import HOST
 
-_LOG = logging.getLogger("shoal.local.balancer")
+_LOG = logging.getLogger("shoal_local.balancer")
 _CHUNK = 64 * 1024
 _IDLE_SECONDS = 60
 """The idle timeout of an ALB; real seconds, for a real worker works behind it."""

@@ -14,7 +14,7 @@ from shoal_local.fleet.placement import Resources, offered_by
 from shoal_local.fleet.simtime import SimTime
 from shoal_local.names import REGION, backend
 
-_LOG = logging.getLogger("shoal.local.fleet")
+_LOG = logging.getLogger("shoal_local.fleet")
 _CLUSTER = re.compile(r"ECS_CLUSTER=['\"]?([A-Za-z0-9_-]{1,255})")
 _ATTEMPTS = 5
 _RETRY_SECONDS = 10.0

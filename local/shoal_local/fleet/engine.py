@@ -26,7 +26,7 @@ from shoal_local.names import backend
 from shoal_local.strict.engine import LOCK
 from shoal_local.strict.slow import PACE
 
-_LOG = logging.getLogger("shoal.local.fleet")
+_LOG = logging.getLogger("shoal_local.fleet")
 _JOIN_SECONDS = 5.0
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any, TextIO
 
-_LOG = logging.getLogger("shoal.local.fleet")
+_LOG = logging.getLogger("shoal_local.fleet")
 _BATCH_LINES = 500
 _FLUSH_SECONDS = 1.0
 _LINE_BYTES = 200_000

@@ -17,7 +17,7 @@ from shoal_local.fleet.process import ContainerProcess
 from shoal_local.fleet.records import TaskRecord, now
 from shoal_local.names import REGION
 
-_LOG = logging.getLogger("shoal.local.fleet")
+_LOG = logging.getLogger("shoal_local.fleet")
 DEFAULT_STOP_TIMEOUT = 30
 """ECS_CONTAINER_STOP_TIMEOUT of the agent, in seconds."""
 

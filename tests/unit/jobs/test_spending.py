@@ -45,7 +45,12 @@ def ses(monkeypatch: pytest.MonkeyPatch) -> Ses:
 @pytest.fixture
 def group(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The Auto Scaling group, which a test fills with instances."""
-    made: dict[str, Any] = {"Instances": [], "DesiredCapacity": 99, "MaxSize": 99}
+    made: dict[str, Any] = {
+        "AutoScalingGroupName": "shoal-prod-reef",
+        "Instances": [],
+        "DesiredCapacity": 99,
+        "MaxSize": 99,
+    }
     monkeypatch.setattr("shoal.fleet.instances.describe_group", lambda name: made)
     return made
 

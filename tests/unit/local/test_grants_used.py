@@ -70,7 +70,7 @@ def test_the_run_ends_red_where_a_grant_is_idle(
     # Given
     monkeypatch.setenv(grants_used.FOLDER, str(tmp_path / "reports"))
     if report is not None:
-        grants_used.keep(report, "worker")
+        grants_used.keep(report)
     # When / Then
     assert grants_used.main(tmp_path / "reports") == code
     assert not report or json.loads(next((tmp_path / "reports").iterdir()).read_text()) == report

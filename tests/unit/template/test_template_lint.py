@@ -32,9 +32,10 @@ def test_the_translated_template_is_clean(translated: dict[str, Any], tmp_path: 
 
 def test_the_linter_sees_behind_the_transform(translated: dict[str, Any], tmp_path: Path) -> None:
     # Given mistakes that `sam validate --lint` lets pass
-    broken = json.loads(json.dumps(translated))
+    function = translated["Resources"]["RollbackFunction"]
     mistakes = {"Runtime": "python3.1", "Nonsense": 1}
-    broken["Resources"]["RollbackFunction"]["Properties"] |= mistakes
+    wrong = function | {"Properties": function["Properties"] | mistakes}
+    broken = translated | {"Resources": {"RollbackFunction": wrong}}
     file = tmp_path / "broken.json"
     file.write_text(json.dumps(broken))
     # When

@@ -64,7 +64,7 @@ def interrupted(home: Home, folder: Path, after: int, **more: Any) -> FolderStor
     return store
 
 
-@pytest.mark.parametrize("contained", [False, True])
+@pytest.mark.parametrize("contained", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_killed_and_resumed_is_the_same_to_the_byte(contained: bool, home: Home, tmp_path: Path) -> None:
     kills, _ = kill_and_resume(
         home.video, home.model, home.config, tmp_path, random.Random(5), FRAMES, contained=contained
