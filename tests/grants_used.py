@@ -1,4 +1,6 @@
-"""Over a whole test run: no role was denied a call, and every grant was used by some embedded cloud.
+"""Over a whole test run: no role was denied a call, and every grant was used, and necessary, in some cloud.
+
+A grant is necessary where a call was allowed by it alone: without it that call is denied, and the run fails.
 
 ``python tests/grants_used.py FOLDER`` reads the reports that the end-to-end tests left there.
 """
@@ -19,6 +21,7 @@ from permissions_page import unexplained
 FOLDER = "SHOAL_IAM_REPORTS"
 OURS = "shoal-"
 """Roles of the stack; a fleet test in the same process makes one of its own."""
+_KINDS = ("unused", "spare")
 Report = Mapping[str, Mapping[str, Any]]
 
 
@@ -31,17 +34,22 @@ def keep(report: Report) -> None:
 
 
 def merged(reports: Iterable[Report]) -> dict[str, dict[str, Any]]:
-    """One report: denied is what any cloud denied, unused what none used."""
+    """One report: denied is what any cloud denied; unused what none used, spare what none depended on."""
     whole: dict[str, dict[str, Any]] = {}
     for report in reports:
         for role, entry in report.items():
             if not role.startswith(OURS):
                 continue
-            unused = [{key: _plain(value) for key, value in grant.items()} for grant in entry["unused"]]
-            seen = whole.setdefault(_plain(role), {"denied": [], "unused": unused})
+            found = {kind: [_grant(grant) for grant in entry[kind]] for kind in _KINDS}
+            seen = whole.setdefault(_plain(role), {"denied": [], **found})
             seen["denied"] += entry["denied"]
-            seen["unused"] = [grant for grant in seen["unused"] if grant in unused]
+            for kind in _KINDS:
+                seen[kind] = [grant for grant in seen[kind] if grant in found[kind]]
     return whole
+
+
+def _grant(grant: Mapping[str, str]) -> dict[str, str]:
+    return {key: _plain(value) for key, value in grant.items()}
 
 
 def _plain(name: str) -> str:
@@ -54,12 +62,12 @@ def main(folder: Path) -> int:
     whole = merged(reports)
     denied = [f"{role} was denied {one}" for role, entry in whole.items() for one in entry["denied"]]
     unused = [f"nothing used {grant}" for grant in unexplained(whole)]
-    for line in denied + unused:
+    spare = [f"no call needs {grant}" for grant in unexplained(whole, "spare")]
+    for line in denied + unused + spare:
         print(line)
-    print(
-        f"{len(reports)} clouds, {len(whole)} roles: {len(denied)} calls denied, {len(unused)} grants unused"
-    )
-    return 1 if denied or unused or not reports else 0
+    counts = f"{len(denied)} calls denied, {len(unused)} grants unused, {len(spare)} could go unnoticed"
+    print(f"{len(reports)} clouds, {len(whole)} roles: {counts}")
+    return 1 if denied or unused or spare or not reports else 0
 
 
 if __name__ == "__main__":

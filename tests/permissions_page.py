@@ -20,10 +20,10 @@ def unused_on_purpose() -> list[str]:
     return _table("Grants that no call")
 
 
-def unexplained(report: Mapping[str, Any]) -> list[str]:
-    """The unused grants of an IAM report (role by role) that the page does not explain."""
+def unexplained(report: Mapping[str, Any], kind: str = "unused") -> list[str]:
+    """The unused (or spare) grants of an IAM report (role by role) that the page does not explain."""
     explained = set(unused_on_purpose())
-    found = [(role, grant) for role, entry in sorted(report.items()) for grant in entry["unused"]]
+    found = [(role, grant) for role, entry in sorted(report.items()) for grant in entry[kind]]
     return [
         f"{role} {_name(grant)}"
         for role, grant in found

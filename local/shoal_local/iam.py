@@ -116,7 +116,7 @@ class Iam:
         targets = tuple(resources) or ("*",)
         decision = _decide(policy_of(principal), action, targets, context)
         if decision.allowed or not optional:
-            self.ledger.add(principal.name, action, targets, decision)
+            self.ledger.add(principal.name, action, targets, decision, optional)
         return decision
 
     def authorize_role(

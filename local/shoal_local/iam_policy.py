@@ -21,9 +21,12 @@ Grant = tuple[int, str, str]
 
 @dataclass(frozen=True)
 class Decision:
+    """``sole``: statement and action of each grant without which this would have been denied."""
+
     allowed: bool
     grants: frozenset[Grant]
     why: str
+    sole: frozenset[tuple[str, str]] = frozenset()
 
 
 def listed(value: Any) -> list[Any]:
@@ -51,13 +54,14 @@ def matches(pattern: str, value: str) -> bool:
 
 def decide(policy: list[dict[str, Any]], action: str, resources: Iterable[str], context: Context) -> Decision:
     """Allowed only if every resource is allowed and none is denied."""
-    used: set[Grant] = set()
+    used, sole = set[Grant](), set[tuple[str, str]]()
     for resource in resources:
         verdict = _decide_one(policy, action, resource, context)
         if not verdict.allowed:
             return verdict
         used |= verdict.grants
-    return Decision(True, frozenset(used), "allowed")
+        sole |= verdict.sole
+    return Decision(True, frozenset(used), "allowed", frozenset(sole))
 
 
 def _decide_one(policy: list[dict[str, Any]], action: str, resource: str, context: Context) -> Decision:
@@ -70,7 +74,9 @@ def _decide_one(policy: list[dict[str, Any]], action: str, resource: str, contex
             return Decision(False, frozenset(), f"explicit deny in statement {statement.get('Sid', number)}")
         grants.update(hits)
     if grants:
-        return Decision(True, frozenset(grants), "allowed")
+        ways = {(number, pattern) for number, pattern, _ in grants}
+        named = frozenset((str(policy[number].get("Sid", "")), pattern) for number, pattern in ways)
+        return Decision(True, frozenset(grants), "allowed", named if len(ways) == 1 else frozenset())
     return Decision(False, frozenset(), "no identity-based policy allows it")
 
 

@@ -20,23 +20,33 @@ class Ledger:
         self._denied: Counter[tuple[str, str, str, str]] = Counter()
         self._allowed: Counter[tuple[str, str]] = Counter()
         self._used: set[tuple[str, str, str]] = set()
+        self._sole: set[tuple[str, str, str]] = set()
 
-    def add(self, role: str, action: str, resources: Iterable[str], decision: Decision) -> None:
+    def add(
+        self, role: str, action: str, resources: Iterable[str], decision: Decision, optional: bool = False
+    ) -> None:
+        """``optional``: a denial of it would not be recorded, so it makes no grant necessary."""
         with self._lock:
             if not decision.allowed:
                 self._denied[(role, action, " ".join(resources), decision.why)] += 1
                 return
             self._allowed[(role, action)] += 1
             self._used |= {(role, pattern, resource) for _, pattern, resource in decision.grants}
+            if not optional:
+                self._sole |= {(role, statement, pattern) for statement, pattern in decision.sole}
 
     def clear(self) -> None:
         with self._lock:
             self._denied.clear()
             self._allowed.clear()
             self._used.clear()
+            self._sole.clear()
 
     def report(self, roles: Mapping[str, Documents]) -> dict[str, Any]:
-        """``{role: {"denied", "unused", "wildcards", "allowed"}}``, also for a role that is gone by now."""
+        """``{role: {"denied", "unused", "spare", "wildcards", "allowed"}}``, also for a role gone by now.
+
+        ``spare``: grants that no call depended on alone, so that taking one away would deny nothing.
+        """
         with self._lock:
             names = sorted(
                 set(roles) | {role for role, *_ in self._denied} | {role for role, _ in self._allowed}
@@ -51,10 +61,12 @@ class Ledger:
         ]
         allowed = {action: times for (owner, action), times in sorted(self._allowed.items()) if owner == role}
         used = {(action, resource) for owner, action, resource in self._used if owner == role}
+        sole = {(statement, action) for owner, statement, action in self._sole if owner == role}
         grants = [statement for statement in policy if statement.get("Effect") == "Allow"]
         return {
             "denied": denied,
             "unused": [item for statement in grants for item in _unused(statement, used)],
+            "spare": [item for statement in grants for item in _spare(statement, sole)],
             "wildcards": [item for statement in grants for item in _wildcards(statement)],
             "allowed": allowed,
         }
@@ -71,6 +83,13 @@ def _unused(statement: Mapping[str, Any], used: set[tuple[str, str]]) -> list[di
     return [{"statement": sid, "action": action} for action in idle_actions] + [
         {"statement": sid, "resource": resource} for resource in idle_resources
     ]
+
+
+def _spare(statement: Mapping[str, Any], sole: set[tuple[str, str]]) -> list[dict[str, str]]:
+    """Each action of the statement that no call was allowed by alone."""
+    sid = str(statement.get("Sid", ""))
+    actions = listed(statement.get("Action"))
+    return [{"statement": sid, "action": action} for action in actions if (sid, action) not in sole]
 
 
 def _wildcards(statement: Mapping[str, Any]) -> list[dict[str, str]]:

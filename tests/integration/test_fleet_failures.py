@@ -12,6 +12,8 @@ import pytest
 from fleet_world import SPEED, Pond, World, eventually, get, pids, running_world
 from shoal_local.fleet.cloud import free_port
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:

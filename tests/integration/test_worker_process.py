@@ -10,6 +10,8 @@ from shoal_worker import read_archive
 from worker_fixtures import write_video
 from worker_process import Cloud, Process, cloud_on_loopback, start_worker, wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:

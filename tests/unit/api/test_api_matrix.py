@@ -13,6 +13,8 @@ from shoal.contracts.deployment import DeploymentSpec
 from shoal.contracts.status import DeploymentStatus as S
 from shoal.deployments import Deployment, store
 
+pytestmark = pytest.mark.long
+
 MODEL = "s3://shoal-data/models/reef.onnx"
 ADVICE = ("start it first", "roll it back first", "delete it first", "deploy it again")
 Request = Callable[[World, Deployment], Reply]

@@ -19,8 +19,10 @@ def bucket(tail: str = "") -> dict[str, str]:
     }
 
 
-def entry(*unused: dict[str, str], denied: tuple[str, ...] = ()) -> dict[str, Any]:
-    return {"unused": list(unused), "denied": list(denied)}
+def entry(
+    *unused: dict[str, str], denied: tuple[str, ...] = (), spare: tuple[dict[str, str], ...] = ()
+) -> dict[str, Any]:
+    return {"unused": list(unused), "denied": list(denied), "spare": list(spare)}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,13 @@ def entry(*unused: dict[str, str], denied: tuple[str, ...] = ()) -> dict[str, An
 def test_reports_of_several_clouds_are_one(
     reports: list[dict[str, Any]], unused: list[dict[str, str]], denied: list[str]
 ) -> None:
-    assert grants_used.merged(reports)["shoal-api"] == {"unused": unused, "denied": denied}
+    whole = grants_used.merged(reports)["shoal-api"]
+    assert (whole["unused"], whole["denied"]) == (unused, denied)
+
+
+def test_a_grant_is_spare_only_where_no_cloud_depends_on_it() -> None:
+    reports = [{"shoal-api": entry(spare=(READ, WRITE))}, {"shoal-api": entry(spare=(WRITE,))}]
+    assert grants_used.merged(reports)["shoal-api"]["spare"] == [WRITE]
 
 
 @pytest.mark.parametrize(
@@ -60,9 +68,10 @@ def test_reports_of_several_clouds_are_one(
         ({"shoal-api": entry()}, 0),
         ({"shoal-api": entry(READ)}, 1),
         ({"shoal-api": entry(denied=("put",))}, 1),
+        ({"shoal-api": entry(spare=(READ,))}, 1),
         (None, 1),
     ],
-    ids=["all used", "one unused", "one denied", "no cloud at all"],
+    ids=["all used", "one unused", "one denied", "one could go", "no cloud at all"],
 )
 def test_the_run_ends_red_where_a_grant_is_idle(
     report: dict[str, Any] | None, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

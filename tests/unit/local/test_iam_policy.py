@@ -126,3 +126,28 @@ def test_the_report_names_what_was_denied_unused_and_wide() -> None:
     ]
     assert [item["action"] for item in report["wildcards"]] == ["ecs:ListTasks", "ecs:StopTask"]
     assert report["allowed"] == {"dynamodb:GetItem": 1, "ecs:ListTasks": 1}
+
+
+@pytest.mark.parametrize(
+    ("others", "optional", "spare"),
+    [
+        ([], False, []),
+        ([], True, ["dynamodb:GetItem"]),
+        (["dynamodb:GetItem"], False, ["dynamodb:GetItem", "dynamodb:GetItem"]),
+        (["dynamodb:Get*"], False, ["dynamodb:GetItem", "dynamodb:Get*"]),
+        (["dynamodb:PutItem"], False, ["dynamodb:PutItem"]),
+    ],
+    ids=["alone", "may be denied", "granted twice", "granted more widely", "another is idle"],
+)
+def test_a_grant_is_spare_where_no_call_depends_on_it_alone(
+    others: list[str], optional: bool, spare: list[str]
+) -> None:
+    # Given
+    policy = [{**ALLOW, "Action": ["dynamodb:GetItem"], "Resource": [TABLE]}]
+    policy += [{"Sid": "Other", "Effect": "Allow", "Action": others, "Resource": "*"}] if others else []
+    document, ledger = {"Statement": policy}, Ledger()
+    # When
+    decision = decide(statements([document]), "dynamodb:GetItem", [TABLE], {})
+    ledger.add("role", "dynamodb:GetItem", [TABLE], decision, optional)
+    # Then
+    assert [one["action"] for one in ledger.report({"role": [document]})["role"]["spare"]] == spare
