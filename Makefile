@@ -5,7 +5,7 @@ SEED ?= $(shell date +%s)
 BIN := $(VENV)/bin
 CAMPAIGN ?= tests/campaign
 REPORTS := .shoal/iam-reports
-SPREAD := -n 3 --dist loadfile --no-loadscope-reorder
+SPREAD := -n 4 --dist loadfile
 STAMP := $(VENV)/.installed
 SAM_STAMP := .venv-sam/.installed
 
@@ -39,12 +39,12 @@ demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for yo
 	@$(BIN)/shoal demo $(if $(VIDEO),--video "$(VIDEO)")
 
 test: $(STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
-	@$(BIN)/python -m pytest $(SPREAD) -m "not long" tests/e2e tests/faults tests/integration tests/unit
+	@$(BIN)/python -m pytest $(SPREAD) -m "not long" tests/unit tests/faults tests/integration tests/e2e
 
 long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes, and over their clouds: no denied call, no unused grant
 	@rm -rf $(REPORTS)
 	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest $(SPREAD) tests/e2e
-	@$(BIN)/python -m pytest $(SPREAD) -m long tests/faults tests/integration tests/unit
+	@$(BIN)/python -m pytest $(SPREAD) -m long tests/unit tests/faults tests/integration
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample, PLAN=... for one case)

@@ -34,6 +34,10 @@ def verdict(warm: World, golden: dict[str, str], text: str) -> Verdict:
 
 
 LONG = (
+    ("deploy:lambda.task_cluster#1:dies", "FAILED"),
+    ("delete:sqs.DeleteQueue#1:denied**", "DELETE_INCOMPLETE"),
+    ("rollback", "FAILED"),
+    ("deploy:ecs.CreateService#1:lost**", "READY"),
     ("deploy:ecs.CreateCluster#1:throttle**", "FAILED"),
     ("deploy:ecs.CreateCluster#1:denied", "FAILED"),
     ("deploy:elbv2.CreateListener#1:lost*", "READY"),
@@ -65,13 +69,9 @@ LONG = (
     ("plan", "outcome"),
     [
         ("deploy", "READY"),
-        ("deploy:ecs.CreateService#1:lost**", "READY"),
         ("deploy:ecs.RegisterTaskDefinition#1:crash-after", "READY"),
-        ("deploy:lambda.task_cluster#1:dies", "FAILED"),
         ("deploy:ecs.CreateService#1:denied**+ecs.DeleteCapacityProvider#1:crash-after", "FAILED"),
-        ("rollback", "FAILED"),
         ("delete", "DELETED"),
-        ("delete:sqs.DeleteQueue#1:denied**", "DELETE_INCOMPLETE"),
         *(pytest.param(*case, marks=pytest.mark.long) for case in LONG),
     ],
 )

@@ -125,6 +125,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("operation", "when"), FAULTS)
 def test_a_fault_anywhere_returns_to_the_good_revision(
     operation: str, when: str, monkeypatch: pytest.MonkeyPatch

