@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 SAM_STAMP := .venv-sam/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help sam demo test long campaign check lint types check lock clean
+.PHONY: help sam demo test long grants campaign check lint types check lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,10 +41,12 @@ demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for yo
 test: $(STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
 	@$(BIN)/python -m pytest $(SPREAD) -m "not long" tests/unit tests/faults tests/integration tests/e2e
 
-long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes, and over their clouds: no denied call, no unused grant
+long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes
 	@rm -rf $(REPORTS)
 	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest $(SPREAD) tests/e2e
 	@$(BIN)/python -m pytest $(SPREAD) -m long tests/unit tests/faults tests/integration
+
+grants: $(STAMP) ## of the clouds of the last `make long`: calls denied, grants unused, grants that no call needs
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
 campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample, PLAN=... for one case)

@@ -146,13 +146,14 @@ def _decide(
     """Resource by resource where the policy asks for the tags of each."""
     if not mentions_resource_tags(policy):
         return decide(policy, action, resources, context)
-    grants: frozenset[Grant] = frozenset()
+    grants, sole = frozenset[Grant](), frozenset[tuple[str, str]]()
     for resource in resources:
         decision = decide(policy, action, [resource], {**context, **tag_context(resource)})
         if not decision.allowed:
             return decision
         grants |= decision.grants
-    return Decision(True, grants, "allowed")
+        sole |= decision.sole
+    return Decision(True, grants, "allowed", sole)
 
 
 def documents_of(entity: Any) -> list[dict[str, Any]]:

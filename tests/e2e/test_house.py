@@ -338,7 +338,7 @@ def test_the_same_post_twice_changes_nothing(house: Any, registered: int) -> Non
 
 
 def test_no_call_was_denied(house: Any) -> None:
-    """Last in this file: it looks back. Which grants nothing used, `make long` asks of all its clouds."""
+    """Last in this file: it looks back. Which grants nothing used, `make grants` asks of all clouds."""
     report = house.cloud.iam_report()
     assert {role: entry["denied"] for role, entry in report.items() if entry["denied"]} == {}
 

@@ -49,6 +49,7 @@ _MASKS = (
 )
 _RANDOM = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<=-)[0-9a-f]{17}\b|(?<=/)[0-9a-f]{16}\b"
+    r"|(?<='fingerprint': {'S': ')[0-9a-f]{16}"  # of settings that name random ids
     r"|(?<=ecs-svc/)\d+|\b10\.0\.\d+\.\d+\b|[0-9a-f]{2}(?::[0-9a-f]{2}){5}|ip-10-0-\d+-\d+"
 )
 _DELETED = frozenset({"DELETED", "DELETE_IN_PROGRESS"})
