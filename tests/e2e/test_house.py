@@ -195,7 +195,9 @@ def test_a_service_that_never_becomes_stable_is_rolled_back(house: Any, register
     before = house.account()
     house.cloud.faults.set("unstable", "crash")
     # When
-    final = house.deploy("unstable", model_version=registered, notify=["operator@example.org"])
+    final = house.deploy(
+        "unstable", routing="host", model_version=registered, notify=["operator@example.org"]
+    )
     # Then
     assert final["status"] == "FAILED"
     assert final["reason"]

@@ -52,6 +52,7 @@ class Caller:
 def shift(house: Any) -> dict[str, Any]:
     """What the API and AWS showed after each change; each test below looks at one."""
     version = house.register()
+    bucket = _model_bucket(house)
     before = house.account()
     spec = {
         "name": NAME, "registered_model": "drifters", "model_version": version,
@@ -64,7 +65,7 @@ def shift(house: Any) -> dict[str, Any]:
         better = spec | {"args": "--conf-thres=0.3", "instance_type": "g6.xlarge"}
         seen["updated"] = _change(house, "PUT", better | {"track_config": _track_config(house)})
         assert seen["updated"][0]["revision"] == 2, seen["updated"]
-        seen["broken"] = _change(house, "PUT", _broken(house, spec))
+        seen["broken"] = _change(house, "PUT", _broken(bucket, spec))
         seen["rolled back"] = _change(house, "rollback", {"reason": "fewer false jellies"})
     return {"before": before, "caller": caller, "revisions": house.api.revisions(NAME), **seen}
 
@@ -84,12 +85,18 @@ def _track_config(house: Any) -> str:
     return f"s3://{house.connection.data_bucket}/{key}"
 
 
-def _broken(house: Any, spec: dict[str, Any]) -> dict[str, Any]:
-    """A model that no worker can open, on another kind of instance."""
-    bucket, key = house.connection.data_bucket, "models/broken.onnx"
-    house.connection.client("s3").put_object(Bucket=bucket, Key=key, Body=b"no model")
+def _model_bucket(house: Any) -> str:
+    """A bucket that the stack may read, with a file that is no model; its name."""
+    s3, bucket = house.connection.client("s3"), f"deepsea-ai-{house.cloud.account}-models"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": house.cloud.region})
+    s3.put_object(Bucket=bucket, Key="broken.onnx", Body=b"no model")
+    return bucket
+
+
+def _broken(bucket: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """A model that no worker can open, in a bucket of the user's, on another kind of instance."""
     kept = {name: value for name, value in spec.items() if name not in {"registered_model", "model_version"}}
-    return kept | {"model_location": f"s3://{bucket}/{key}", "instance_type": "g4dn.xlarge"}
+    return kept | {"model_location": f"s3://{bucket}/broken.onnx", "instance_type": "g4dn.xlarge"}
 
 
 def _shown(house: Any) -> dict[str, Any]:
