@@ -41,10 +41,11 @@ demo: $(STAMP) ## deploy, track, mail, delete on this machine (VIDEO=path for yo
 test: $(STAMP) node_modules/.installed check ## everything that is fast: lint, types, unit, integration, end to end
 	@$(BIN)/python -m pytest $(SPREAD) -m "not long" tests/unit tests/faults tests/integration tests/e2e
 
-long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes
+long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes, and what they say of every grant
 	@rm -rf $(REPORTS)
 	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest $(SPREAD) tests/e2e
 	@$(BIN)/python -m pytest $(SPREAD) -m long tests/unit tests/faults tests/integration
+	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
 grants: $(STAMP) ## of the clouds of the last `make long`: calls denied, grants unused, grants that no call needs
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
