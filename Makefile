@@ -45,7 +45,7 @@ long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes, and what they say of
 	@rm -rf $(REPORTS)
 	@SHOAL_IAM_REPORTS=$(REPORTS) $(BIN)/python -m pytest $(SPREAD) tests/e2e
 	@$(BIN)/python -m pytest $(SPREAD) -m long tests/unit tests/faults tests/integration
-	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
+	@$(MAKE) --no-print-directory grants
 
 grants: $(STAMP) ## of the clouds of the last `make long`: calls denied, grants unused, grants that no call needs
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)

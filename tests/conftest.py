@@ -14,13 +14,12 @@ hypothesis.settings.register_profile("same", derandomize=True, deadline=None, pr
 hypothesis.settings.register_profile("drawn", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("drawn" if os.environ.get("SEED") else "same")
 
-
 # a client reads its service's description, megabytes of JSON: one loader reads each of them once
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: collections that walk it take a third of the run."""
+    """What was imported stays: no collection need walk it again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -1,7 +1,7 @@
 """moto and its interpreter made quicker, with the same answers: what they work out for each call is kept.
 
 moto parses each JSONPath at each step, lists a class's methods for each call, and looks for each member of an
-answer under seven names: of the processor's time of one deployment a third.
+answer under seven names.
 """
 
 from __future__ import annotations

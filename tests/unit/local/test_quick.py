@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 from shoal_local import quick
 
-TEXT = {"AttributeType": "S"}
+KEY = {"pk": "HASH", "sk": "RANGE"}
 NESTED = {
     "pk": {"S": "a"}, "sk": {"S": "1"}, "count": {"N": "1.50"}, "yes": {"BOOL": False},
     "none": {"NULL": True}, "bytes": {"B": b"\x00\xff"}, "names": {"SS": ["x", "y"]},
@@ -20,27 +20,20 @@ NESTED = {
 
 
 @pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bool], Any]]:
-    """A client with an empty table, of moto as it ships or made quick."""
+def dynamodb(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client with an empty table ``t``."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
 
-    def made(sort: bool) -> Any:
+    with mock_aws():
         client = boto3.client("dynamodb", region_name="us-west-2")
-        names = ("pk", "sk")[: 1 + sort]
         client.create_table(
             TableName="t",
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, **TEXT} for name in names],
-            KeySchema=[
-                {"AttributeName": name, "KeyType": kind}
-                for name, kind in zip(names, ("HASH", "RANGE"), strict=False)
-            ],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in KEY],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in KEY.items()],
         )
-        return client
-
-    with mock_aws():
-        yield made
+        yield client
 
 
 @pytest.fixture(params=[False, True], ids=["stock", "quick"])
@@ -52,8 +45,7 @@ def _moto(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_moto")
-def test_an_item_comes_back_as_it_was(tables: Callable[[bool], Any]) -> None:
-    client = tables(True)
-    client.put_item(TableName="t", Item=NESTED)
-    (found,) = client.scan(TableName="t")["Items"]
+def test_an_item_comes_back_as_it_was(dynamodb: Any) -> None:
+    dynamodb.put_item(TableName="t", Item=NESTED)
+    (found,) = dynamodb.scan(TableName="t")["Items"]
     assert found == NESTED

@@ -17,7 +17,6 @@ from shoal.aws import client, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.resources import metrics
 from shoal.resources.kind import (
-    FINGERPRINT,
     GONE,
     Answer,
     Context,
@@ -26,7 +25,7 @@ from shoal.resources.kind import (
     Made,
     Scope,
     fingerprint_of,
-    make_or_adopt,
+    make_tuned,
     plain_tags,
     upper_tags,
 )
@@ -54,8 +53,7 @@ class _Alarm:
         return scope.name(self.suffix)
 
     def make(self, context: Context) -> Made:
-        made = make_or_adopt(self, context, lambda: self._create(context))
-        return Made(made.arn, {FINGERPRINT: self.fingerprint(context)})
+        return make_tuned(self, context, lambda: self._create(context))
 
     def fingerprint(self, context: Context) -> str:
         return fingerprint_of(self._settings(context))

@@ -14,7 +14,6 @@ from shoal.contracts.deployment import DeploymentSpec
 from shoal.resources import metrics
 from shoal.resources.alarms import longest_wait
 from shoal.resources.kind import (
-    FINGERPRINT,
     GONE,
     Answer,
     Context,
@@ -23,7 +22,7 @@ from shoal.resources.kind import (
     Made,
     Scope,
     fingerprint_of,
-    make_or_adopt,
+    make_tuned,
 )
 from shoal.resources.metrics import Metric
 from shoal.settings import settings
@@ -45,8 +44,7 @@ class Dashboard:
         return scope.name(settings().aws_region)
 
     def make(self, context: Context) -> Made:
-        made = make_or_adopt(self, context, lambda: self._create(context))
-        return Made(made.arn, {FINGERPRINT: self.fingerprint(context)})
+        return make_tuned(self, context, lambda: self._create(context))
 
     def fingerprint(self, context: Context) -> str:
         """Without the title, which names the revision."""

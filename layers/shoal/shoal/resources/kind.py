@@ -218,6 +218,12 @@ def make_or_adopt(
     return _adopted(kind, context, found)
 
 
+def make_tuned(kind: TunedKind, context: Context, create: Callable[[], Made]) -> Made:
+    """:func:`make_or_adopt`, and the fingerprint of the settings it was made with."""
+    made = make_or_adopt(kind, context, create)
+    return Made(made.arn, {FINGERPRINT: kind.fingerprint(context)})
+
+
 def _adopted(kind: ResourceKind, context: Context, found: Found | None) -> Made:
     name = kind.name(context)
     if found is None or not context.owns(found.tags):
