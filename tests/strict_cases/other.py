@@ -98,6 +98,19 @@ def write(a: Account, key: str, token: str = "t") -> None:
     a.dynamodb.transact_write_items(TransactItems=[item], ClientRequestToken=token)
 
 
+def write_large(a: Account, keys: range) -> None:
+    """390 KB each: eleven are more than 4 MiB."""
+    items = [{"pk": {"S": str(key)}, "text": {"S": "x" * 390_000}} for key in keys]
+    a.dynamodb.transact_write_items(
+        TransactItems=[{"Put": {"TableName": "t", "Item": item}} for item in items]
+    )
+
+
+def delete_all(a: Account, keys: range) -> None:
+    elements = [{"Delete": {"TableName": "t", "Key": {"pk": {"S": str(key)}}}} for key in keys]
+    a.dynamodb.transact_write_items(TransactItems=elements)
+
+
 MESSAGES = [
     *[
         Case(
@@ -147,6 +160,15 @@ MESSAGES = [
             stateMachineArn="arn:aws:states:us-west-2:123456789012:stateMachine:m",
             input='"' + "x" * 262143 + '"',
         ),
+    ),
+    Case(
+        "transaction_is_small", "ValidationException", lambda a: write_large(a, range(11)), lambda a: table(a)
+    ),
+    Case(
+        "transaction_is_small",
+        "ValidationException",
+        lambda a: delete_all(a, range(11)),
+        lambda a: table(a) or write_large(a, range(6)) or write_large(a, range(6, 11)),
     ),
     Case(
         "transaction_token_is_honoured",

@@ -9,6 +9,7 @@ from shoal_local.strict.engine import Call, after, before, refused
 
 MAXIMUM_INPUT_BYTES = 262_144
 TOKEN_SECONDS = 600
+MAXIMUM_TRANSACTION_BYTES = 4 * 1024 * 1024
 
 
 @before("stepfunctions", "StartExecution")
@@ -20,6 +21,28 @@ def execution_input_is_small(call: Call) -> None:
             f"Member must have length less than or equal to {MAXIMUM_INPUT_BYTES}"
         )
         raise refused("ValidationException", message)
+
+
+@before("dynamodb", "TransactWriteItems")
+def transaction_is_small(call: Call) -> None:
+    """DynamoDB API TransactWriteItems: "The aggregate size of the items in the transaction cannot exceed
+    4 MB"; what is deleted counts, too (moto takes any size)."""
+    backend = call.backend("dynamodb")
+    operations = [next(iter(one.values())) for one in call.get("TransactItems", [])]
+    if sum(_size(backend, one) for one in operations) > MAXIMUM_TRANSACTION_BYTES:
+        raise refused("ValidationException", "Transaction size cannot exceed 4 MB")
+
+
+def _size(backend: Any, operation: dict[str, Any]) -> int:
+    """Of the item that is put, or of the one that is there."""
+    from moto.dynamodb.models.dynamo_type import DynamoType
+
+    if "Item" in operation:
+        return int(DynamoType({"M": operation["Item"]}).size())
+    if operation.get("TableName") not in backend.tables:
+        return 0
+    there = backend.get_item(operation["TableName"], operation["Key"])
+    return there.size() if there else 0
 
 
 @before("dynamodb", "TransactWriteItems")

@@ -11,6 +11,7 @@ from shoal.aws import client
 from shoal.contracts.job import JobRecord, dive_key, job_key, tally_key
 from shoal.contracts.status import DeploymentStatus, JobStatus
 from shoal.jobs import deaths, recovery, store
+from shoal_local import strict
 
 VIDEO, OTHER = "videos/reef/a.mp4", "videos/reef/b.mp4"
 
@@ -97,6 +98,21 @@ def test_a_large_dive_is_counted_in_full(world: World) -> None:
     expected = {"submitted": 71, "failed": 1}
     assert (sums(tally_key("reef")), sums(dive_key("reef", "dive 1"))) == (expected, expected)
     assert recovery.unfinished("reef") == 70
+    assert table.query(table.deployment_key("reef"), "FEED#") == []
+
+
+def test_no_transaction_is_larger_than_dynamodb_takes(world: World) -> None:
+    # Given as much of everything as a submission may hold
+    url = world.ready("reef")
+    keys = [f"videos/reef/{number}.mp4" for number in range(49)]
+    world.upload(*keys)
+    # When DynamoDB's limit of 4 MB is kept
+    with strict.installed():
+        answer = submit(world, *keys, job_name="dive 1", metadata={"note": "x" * 65_000})
+    # Then
+    assert [one["status"] for one in answer["jobs"]] == ["QUEUED"] * 49
+    assert (answer["new"], count(url)) == (49, 49)
+    assert sums(dive_key("reef", "dive 1")) == {"submitted": 49, "failed": 0}
     assert table.query(table.deployment_key("reef"), "FEED#") == []
 
 

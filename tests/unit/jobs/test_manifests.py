@@ -16,6 +16,7 @@ from shoal.contracts.status import DeploymentStatus
 from shoal.errors import Retryable
 from shoal.jobs import manifest_source, manifests, store
 from shoal.notify import Mail
+from shoal_local import strict
 
 BUCKET, KEY = "shoal-data", "manifests/reef/D1.csv"
 
@@ -88,6 +89,24 @@ def test_a_list_is_taken_on_at_once_and_read_to_its_end(world: World) -> None:
     assert (job["user_name"], job["job_name"]) == ("rov", "D1")
     assert "--iou=0.5" in table.query("DEPLOYMENT#reef", "FEED#")[-1]["body"]
     assert (table.read(tally_key("reef")) or {})["submitted"] == 7
+
+
+def test_a_list_with_much_metadata_is_recorded_a_few_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given more than DynamoDB takes in one transaction
+    monkeypatch.setattr(store, "TRANSACTION", 30)
+    world.ready("reef")
+    keys = videos(world, 26)
+    listed(world, "\n".join(keys))
+    # When its limit of 4 MB is kept
+    with strict.installed():
+        submit(world, metadata={"note": "x" * 65_000})
+        read_on()
+    # Then
+    found = dive(world)["manifest"]
+    assert (found["status"], found["read"], found["new"]) == ("DONE", 26, 26)
+    assert recorded() == keys
 
 
 def test_a_list_without_an_end_of_line_or_header_or_with_windows_ends(world: World) -> None:

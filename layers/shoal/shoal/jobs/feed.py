@@ -8,6 +8,7 @@ between loses nothing, the reconciler's next pass sends it. A message sent twice
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from shoal import table
@@ -21,6 +22,8 @@ ROOM = 2_000
 
 _PREFIX = "FEED#"
 _DELETES = 100
+_DELETES_BYTES = 3_000_000
+"""Markers in one transaction: DynamoDB's 4 MB may count what is deleted, too."""
 _LOOK_SECONDS = 1
 """Not 0, which asks some of the queue's servers only (SQS guide, "Short and long polling")."""
 _WITHDRAWALS = 100
@@ -53,8 +56,8 @@ def top_up(deployment: str, queue_url: str) -> int:
     bodies = {str(one["sk"]).removeprefix(_PREFIX): str(one["body"]) for one in waiting[: max(0, room)]}
     unsent = queue.send(queue_url, bodies)
     sent = [job_id for job_id in bodies if job_id not in unsent]
-    for start in range(0, len(sent), _DELETES):
-        table.write(*[unmark(deployment, job_id) for job_id in sent[start : start + _DELETES]])
+    for batch in _batches({job_id: bodies[job_id] for job_id in sent}):
+        table.write(*[unmark(deployment, job_id) for job_id in batch])
     return len(sent)
 
 
@@ -91,6 +94,19 @@ def _take_back(deployment: str, queue_url: str, received: dict[str, dict[str, An
         with domain_errors("take back the messages of the queue"):
             client("sqs").delete_message_batch(QueueUrl=queue_url, Entries=entries)
     return len(waiting)
+
+
+def _batches(bodies: dict[str, str]) -> Iterator[list[str]]:
+    """Job ids whose markers one transaction deletes."""
+    batch, size = list[str](), 0
+    for job_id, body in bodies.items():
+        if batch and (len(batch) == _DELETES or size + len(body) > _DELETES_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(job_id)
+        size += len(body)
+    if batch:
+        yield batch
 
 
 def _job_of(body: str) -> str:

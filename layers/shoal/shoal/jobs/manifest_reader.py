@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ WRONG_LINES = 20
 """Named in a manifest; the others are counted."""
 _COUNTED = {"read", "new", "known", "missing", "malformed", "wrong", "updated_at"}
 _ATTEMPTS = 6
-_TRANSACTION_CHARACTERS = 1_000_000
 _PAUSE_SECONDS = 0.05
 """Before the second attempt of a transaction that met another one; twice as long before each further one."""
 
@@ -65,16 +63,14 @@ class Reader:
         if not self.ahead:
             plan = self.plan
             self.ahead = manifest_source.page(self.bucket, plan.key, plan.etag, self.place, plan.size)
-        raw, self.ahead = self.ahead[: self._at_once], self.ahead[self._at_once :]
+        upcoming = enumerate(self.ahead[: store.TRANSACTION], self.manifest.read + 1)
+        lines = [self._line(number, text) for number, text in upcoming]
+        messages = [self._message(line.number, line.wish) if line.wish else None for line in lines]
+        taken = store.fit(messages)
+        raw, self.ahead = self.ahead[:taken], self.ahead[taken:]
         place = min(self.plan.size, self.place + sum(len(line) + 1 for line in raw))
-        lines = [self._line(number, text) for number, text in enumerate(raw, self.manifest.read + 1)]
-        self._record(lines, place)
+        self._record(lines[:taken], [one for one in messages[:taken] if one], place)
         self.place = place
-
-    @property
-    def _at_once(self) -> int:
-        """A transaction holds four megabytes, and each job's metadata twice, in base64."""
-        return max(1, min(store.TRANSACTION, _TRANSACTION_CHARACTERS // len(json.dumps(self.plan.metadata))))
 
     def _line(self, number: int, raw: bytes) -> Line:
         try:
@@ -85,10 +81,9 @@ class Reader:
         fault = video_key(line.wish.video, self.bucket)[1] if line.wish else ""
         return Line(number, fault=fault) if fault else line
 
-    def _record(self, lines: list[Line], place: int) -> None:
+    def _record(self, lines: list[Line], messages: list[JobMessage], place: int) -> None:
         """Each piece of work once: a video that these lines name twice is known the second time."""
-        wished = [(line.number, line.wish) for line in lines if line.wish]
-        requests = self._requests(wished)
+        requests = self._requests(messages)
         once = list({one.work or one.message.job_id: one for one in requests}.values())
         missing = sum(bool(one.fault) for one in requests)
         faults = [WrongLine(line=line.number, detail=line.fault) for line in lines if line.fault]
@@ -110,8 +105,7 @@ class Reader:
         new = self._write(once, lambda new: self._progress(counted(new), place))
         self.manifest = counted(new)
 
-    def _requests(self, wished: list[tuple[int, Wish]]) -> list[Request]:
-        messages = [self._message(number, wish) for number, wish in wished]
+    def _requests(self, messages: list[JobMessage]) -> list[Request]:
         heads = objects.heads(self.bucket, [one.video for one in messages])
         found = zip(messages, heads, strict=True)
         return [self._request(message, head) for message, head in found]

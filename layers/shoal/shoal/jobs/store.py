@@ -7,7 +7,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,6 +21,9 @@ from shoal.table import ConditionFailed
 TRANSACTION = 30
 """Jobs in one transaction: three writes each, two sums, an open dive's mark and a manifest's place, of
 DynamoDB's 100 writes."""
+TRANSACTION_BYTES = 3_000_000
+"""Messages in one transaction, each counted twice, in its job's record and in the marker; the rest of
+DynamoDB's 4 MB is for what else the items hold."""
 _SURE = 5
 _ENDED_BADLY = frozenset({JobStatus.FAILED, JobStatus.CANCELLED})
 
@@ -47,7 +50,7 @@ def record(requests: Sequence[Request], force: bool = False) -> tuple[list[JobRe
     """
     records: list[JobRecord] = []
     new = 0
-    for batch in batches(requests, TRANSACTION):
+    for batch in batches(requests):
         found, added = record_batch(batch, force)
         records += found
         new += added
@@ -57,7 +60,7 @@ def record(requests: Sequence[Request], force: bool = False) -> tuple[list[JobRe
 def record_batch(
     batch: list[Request], force: bool, progress: Callable[[int], table.Write] | None = None
 ) -> tuple[list[JobRecord], int]:
-    """At most :data:`TRANSACTION` requests, each of other work; ``progress`` (of how many are new) is written
+    """As many requests as :func:`fit`, each of other work; ``progress`` (of how many are new) is written
     in the same transaction.
 
     Raises:
@@ -173,11 +176,23 @@ def list_jobs(deployment: str, limit: int, after: str = "") -> tuple[list[JobRec
     return records, records[-1].job_id if len(items) > limit else None
 
 
-def batches(items: Sequence[Request], size: int) -> Iterator[list[Request]]:
-    """The items in lists of at most ``size``."""
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
+def batches(requests: Sequence[Request]) -> Iterator[list[Request]]:
+    """The requests in lists that one transaction holds."""
+    start = 0
+    while start < len(requests):
+        taken = fit(one.message for one in requests[start : start + TRANSACTION])
+        yield list(requests[start : start + taken])
+        start += taken
+
+
+def fit(messages: Iterable[JobMessage | None]) -> int:
+    """How many of the first jobs, one at least, a transaction holds; None for what becomes no job."""
+    total = 0
+    for number, message in enumerate(islice(messages, TRANSACTION)):
+        total += 2 * len(message.to_body().encode()) if message else 0
+        if number and total > TRANSACTION_BYTES:
+            return number
+    return TRANSACTION
 
 
 def _put(job: JobRecord, message: JobMessage) -> table.Write:
