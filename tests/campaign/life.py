@@ -11,13 +11,15 @@ from faults.world import World, specification
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from shoal_local.names import backend
 
 NAMES = ("benthic", "pelagic")
-_OVER = frozenset({"", "FAILED", "DELETED"})
+_ABSENT = frozenset({"", "DELETED"})
+_OVER = _ABSENT | {"FAILED"}
 _CALLS = (
     "dynamodb.TransactWriteItems", "dynamodb.Query", "dynamodb.GetItem", "ecs.CreateCluster",
     "ecs.CreateService", "ecs.RegisterTaskDefinition", "ecs.DescribeServices", "ecs.DeleteService",
-    "ecs.DeleteCluster",
+    "ecs.DeleteCluster", "ecs.UpdateService", "ecs.DescribeServices", "cloudwatch.PutMetricAlarm",
     "elbv2.CreateListener", "elbv2.DeleteListener", "elbv2.CreateTargetGroup", "elbv2.DeleteTargetGroup",
     "sqs.CreateQueue", "sqs.DeleteQueue", "logs.DeleteLogGroup", "stepfunctions.StartExecution",
 )  # fmt: skip
@@ -32,11 +34,14 @@ faults = st.one_of(
     ),
     st.builds(
         lambda function, number: (Fault(f"lambda.{function}", number, "dies"),),
-        st.sampled_from(("task_cluster", "ecs_service", "deletion", "rollback", "service_status")),
+        st.sampled_from(
+            ("task_cluster", "ecs_service", "deletion", "rollback", "service_status", "fleet_reconciler")
+        ),
         st.integers(1, 3),
     ),
 )
 names = st.sampled_from(NAMES)
+arguments = st.sampled_from(("", "--conf-thres=0.3"))
 
 
 class Life(RuleBasedStateMachine):
@@ -45,14 +50,45 @@ class Life(RuleBasedStateMachine):
     world: World
     start: Snapshot
 
-    @rule(name=names, drawn=faults)
-    def deploy(self, name: str, drawn: tuple[Fault, ...]) -> None:
-        before = status_of(name)
-        status = self._asked("POST", "/deploy", drawn, specification(name, compute="fargate-cpu"))
+    @rule(name=names, args=arguments, drawn=faults)
+    def deploy(self, name: str, args: str, drawn: tuple[Fault, ...]) -> None:
+        """Anew, or what has the name is updated; the same again changes nothing."""
+        before, same = status_of(name), self._is_wanted(name, args)
+        body = specification(name, compute="fargate-cpu", args=args)
+        status = self._asked("POST", "/deploy", drawn, body)
         if not drawn:
-            expected = 202 if before in _OVER else 200 if before == "READY" else 409
+            answers = dict.fromkeys(_OVER, 202) | {"READY": 202, "UPDATE_ROLLBACK_FAILED": 202}
+            answers |= {"READY": 200, "STOPPED": 200} if same else {}
+            assert status == answers.get(before, 409), (before, same, status)
+            assert before not in answers or status_of(name) == ("STOPPED" if before == "STOPPED" else "READY")
+
+    @rule(name=names, drawn=faults)
+    def roll_back(self, name: str, drawn: tuple[Fault, ...]) -> None:
+        before = status_of(name)
+        status = self._asked("POST", f"/deploy/{name}/rollback", drawn)
+        if not drawn:
+            # 409 also where there is no good revision before the wanted one
+            allowed = {202, 409} if before in {"READY", "UPDATE_ROLLBACK_FAILED"} else {409}
+            assert status in ({404} if before in _ABSENT else allowed), (before, status)
+            assert status_of(name) == ("READY" if status == 202 else before)
+
+    @rule(name=names, drawn=faults)
+    def stop(self, name: str, drawn: tuple[Fault, ...]) -> None:
+        self._halted_or_not(name, "stop", drawn, {"READY": 202, "STOPPED": 200}, "STOPPED")
+
+    @rule(name=names, drawn=faults)
+    def start_again(self, name: str, drawn: tuple[Fault, ...]) -> None:
+        self._halted_or_not(name, "start", drawn, {"STOPPED": 202, "READY": 200}, "READY")
+
+    def _halted_or_not(
+        self, name: str, action: str, drawn: tuple[Fault, ...], answers: dict[str, int], later: str
+    ) -> None:
+        before = status_of(name)
+        status = self._asked("POST", f"/deploy/{name}/{action}", drawn)
+        if not drawn:
+            expected = 404 if before in _ABSENT else answers.get(before, 409)
             assert status == expected, (before, status)
-            assert before not in _OVER or status_of(name) == "READY"
+            assert status_of(name) == (later if before in answers else before)
 
     @rule(name=names, drawn=faults)
     def delete(self, name: str, drawn: tuple[Fault, ...]) -> None:
@@ -79,6 +115,15 @@ class Life(RuleBasedStateMachine):
             assert not left, left
             assert not observed(name)
 
+    @invariant()
+    def what_is_stopped_runs_nothing(self) -> None:
+        for name in NAMES:
+            if status_of(name) == "STOPPED":
+                (service,) = [
+                    one for one in backend("ecs").services.values() if one.name == f"shoal-dev-{name}"
+                ]
+                assert (service.desired_count, service.running_count) == (0, 0)
+
     def teardown(self) -> None:
         for name in NAMES:
             if status_of(name) not in {"", "DELETED"}:
@@ -91,10 +136,17 @@ class Life(RuleBasedStateMachine):
         self.world.machines.begin()
         self.world.injector.begin(list(drawn))
         answer = self.world.ask(method, path, body)
+        self.world.reconcile()
         self.world.injector.end()
         self.world.recover()
         self.world.clock.sleep(61)
         return int(answer.status)
+
+    def _is_wanted(self, name: str, args: str) -> bool:
+        from shoal.deployments import store
+
+        found = store.find(name)
+        return found is not None and found.spec.args == args
 
 
 def run(world: World) -> None:

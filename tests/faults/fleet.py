@@ -39,6 +39,8 @@ class Fleet:
         service.running_count = service.desired_count
         if service.desired_count:
             _join(service, identity)
+        else:
+            _leave(service)
 
 
 def _capacity(service: Any) -> str:

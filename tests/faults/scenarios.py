@@ -67,6 +67,21 @@ def _revert(world: World) -> None:
     world.ask("POST", f"/deploy/{NAME}/rollback")
 
 
+def _stop(world: World) -> None:
+    world.ask("POST", f"/deploy/{NAME}/stop")
+    world.reconcile()
+
+
+def _stopped(world: World) -> None:
+    _deployed(world)
+    _stop(world)
+    world.settle()
+
+
+def _start(world: World) -> None:
+    world.ask("POST", f"/deploy/{NAME}/start")
+
+
 def _delete(world: World) -> None:
     world.ask("DELETE", f"/deploy/{NAME}")
 
@@ -103,6 +118,9 @@ _ALL = (
     Scenario("update", _deployed, _update, frozenset({"READY"}), returns=True),
     Scenario("update-rollback", _before_a_bad_update, _update, frozenset({"READY"}), returns=True),
     Scenario("revert", _updated, _revert, frozenset({"READY"}), returns=True),
+    Scenario("stop", _deployed, _stop, frozenset({"READY", "STOPPED"}), returns=True, again=_stop),
+    Scenario("start", _stopped, _start, frozenset({"READY"}), undone=frozenset({"STOPPED"}), again=_start),
     Scenario("delete", _deployed, _delete, undone=frozenset({"READY"})),
+    Scenario("delete-stopped", _stopped, _delete, undone=frozenset({"STOPPED"})),
 )
 SCENARIOS = {scenario.name: scenario for scenario in _ALL}

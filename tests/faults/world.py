@@ -17,6 +17,7 @@ from faults.injector import Injector, injecting
 from faults.kinds import FunctionDied
 from faults.machines import ExecutionDied, Machines
 from rest_world import CONTEXT, ROOT, Reply, event, load_app, reply
+from shoal_local.names import backend
 
 FUNCTIONS = ROOT / "functions"
 REGION, ACCOUNT = "us-west-2", "123456789012"
@@ -60,13 +61,29 @@ class World:
         return answer
 
     def recover(self) -> None:
-        """The pass of every five minutes, as often as an hour has it."""
+        """The pass of every five minutes, as often as an hour has it; the reconciler's of what is stopped."""
         for _ in range(12):
             self.clock.sleep(300)
             self.machines.invoke("recovery", {"source": "aws.scheduler"})
+            self.reconcile()
             if not self.machines.queue:
                 return
             self.machines.run()
+
+    def reconcile(self, passes: int = 4) -> None:
+        """The reconciler's passes over every deployment that is stopped: one that lives follows its queue."""
+        for _ in range(passes):
+            for name in _halted():
+                cluster = f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/shoal-dev-{name}"
+                self._told("fleet_reconciler", {"detail": {"clusterArn": cluster}})
+            self.clock.wait(60)
+
+    def _told(self, function: str, event: dict[str, Any]) -> None:
+        """An event that nobody waits for: a function that dies is told of the next one."""
+        try:
+            self.machines.invoke(function, event)
+        except ExecutionDied:
+            return
 
     def settle(self) -> None:
         """Let passing states pass, so that a later look changes nothing."""
@@ -76,6 +93,20 @@ class World:
             client("ecs").describe_clusters(clusters=["none"])
             client("ecs").describe_capacity_providers()
             client("autoscaling").describe_auto_scaling_groups()
+
+
+def _halted() -> list[str]:
+    """The deployments that are stopped, read below the faults."""
+    found = backend("dynamodb").tables["deployments"].items
+    states = {
+        hashed.value: one for hashed, ranged in found.items() for one in ranged.values() if _is_halted(one)
+    }
+    return sorted(name.removeprefix("DEPLOYMENT#") for name in states)
+
+
+def _is_halted(item: Any) -> bool:
+    status = item.attrs.get("status")
+    return item.range_key.value == "STATE" and status.value in {"STOPPING", "STOPPED"}
 
 
 def _function(method: str, path: str) -> str:
@@ -136,7 +167,7 @@ def world() -> Iterator[World]:
 _KEYS = {
     "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": REGION,
     "AWS_REGION": REGION, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-    "AWS_MAX_ATTEMPTS": "3",
+    "AWS_MAX_ATTEMPTS": "3", "POWERTOOLS_METRICS_DISABLED": "true",
 }  # fmt: skip
 
 
