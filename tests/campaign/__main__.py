@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -70,10 +71,11 @@ def _all(made: World) -> int:
     table, failed, wanted = Table(), 0, os.environ.get("PART", "")
     for part in parts():
         if wanted in part.title:
-            started = time.monotonic()
+            started, used = time.monotonic(), _processor()
             verdicts = part.run(made)
             table.add(part.title, verdicts)
-            failed += _told(made, part, verdicts, time.monotonic() - started)
+            took = f"{time.monotonic() - started:.0f} s, {_processor() - used:.0f} s of the processor"
+            failed += _told(made, part, verdicts, took)
     caught = hunt(made) if wanted in "planted bugs" else []
     failed += sum(not one.plan for one in caught)
     lines = [*table.lines(), "", *bug_lines(caught)]
@@ -83,16 +85,22 @@ def _all(made: World) -> int:
     return bool(failed)
 
 
+def _processor() -> float:
+    """What this process and all that it forked have used, in seconds."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return sum((*own[:2], *children[:2]))
+
+
 def bug_lines(caught: list[Caught]) -> list[str]:
     """Markdown: each planted bug and the plan that showed it."""
     head = ["| planted bug | the shortest plan that shows it |", "|---|---|"]
     return head + [f"| {one.bug} | `{one.plan or 'NOT CAUGHT'}` |" for one in caught]
 
 
-def _told(made: World, part: Part, verdicts: list[Verdict], seconds: float) -> int:
+def _told(made: World, part: Part, verdicts: list[Verdict], took: str) -> int:
     wrong = [verdict for verdict in verdicts if verdict.wrong]
     hits = sum(verdict.hit for verdict in verdicts)
-    print(f"{part.title}: {hits} faults met, {len(wrong)} broken promises, {seconds:.0f} s", flush=True)
+    print(f"{part.title}: {hits} faults met, {len(wrong)} broken promises, {took}", flush=True)
     for verdict in wrong[:_SHOWN]:
         print(f"  {verdict.plan} ends {verdict.outcome}: {verdict.wrong[0][:400]}")
         print(f"    {shortest(made, verdict)}", flush=True)

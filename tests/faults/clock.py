@@ -37,9 +37,10 @@ class VirtualClock:
 
 @contextmanager
 def virtual_time() -> Iterator[VirtualClock]:
-    """The clock of shoal, of the SDK's pauses, of the strict rules and of the state machines."""
+    """The clock of shoal, of the SDK's pauses, of SQS, of the strict rules and of the state machines."""
     import botocore.endpoint
     import moto.core.utils
+    from moto.sqs.models import Queue
     from shoal_local.strict import messages
 
     clock = VirtualClock()
@@ -55,5 +56,7 @@ def virtual_time() -> Iterator[VirtualClock]:
                 patched.setattr(module, "datetime", Datetime)
         patched.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=clock.sleep, time=real_time.time))
         patched.setattr(messages, "time", SimpleNamespace(monotonic=clock.monotonic))
+        # a long poll of an empty queue
+        patched.setattr(Queue, "wait_for_messages", lambda _, timeout: clock.sleep(timeout))
         patched.setattr(moto.core.utils, "utcnow", lambda: clock.now(UTC).replace(tzinfo=None))
         yield clock

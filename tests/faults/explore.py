@@ -16,7 +16,7 @@ from typing import Any
 
 from faults import kinds
 from faults.cases import Stage, Verdict, canonical
-from faults.forks import CASE_SECONDS, CaseFailed, at_once, collect, finish, fork, forked
+from faults.forks import CASE_SECONDS, CaseFailed, at_once, bound, collect, finish, fork, forked
 from faults.injector import Call
 from faults.plans import Fault, Plan
 
@@ -164,6 +164,7 @@ class Explorer:
         child = fork()
         if child == 0:
             os.close(reader)
+            bound(CASE_SECONDS)
             self._writer, self._faults, self.verdicts = writer, faults, []
             self._begun = self._level is not None and not self._level.after
             self.stage.world.injector.faults = list(faults)

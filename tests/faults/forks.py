@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import resource
 import select
 import signal
 import sys
@@ -14,6 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 CASE_SECONDS = 120
+"""Of processor time: the machine may have other work, or stand still, for as long as it likes."""
+_WAITS = 10
+"""So much longer on the wall a case may take: a case that waits for what never comes uses no processor."""
 
 
 class CaseFailed(Exception):
@@ -24,13 +28,13 @@ def forked(work: Callable[[], Any], seconds: float = CASE_SECONDS) -> Any:
     """What ``work`` answers in a child; picklable.
 
     Raises:
-        CaseFailed: it raised, died, or took longer than ``seconds``.
+        CaseFailed: it raised, died, or took more than ``seconds`` of the processor.
     """
     reader, writer = os.pipe()
     child = fork()
     if child == 0:
         os.close(reader)
-        finish(writer, work)
+        finish(writer, work, seconds)
     os.close(writer)
     return collect(child, reader, seconds)
 
@@ -43,7 +47,7 @@ def at_once(works: list[Callable[[], Any]], seconds: float = CASE_SECONDS) -> li
         child = fork()
         if child == 0:
             os.close(reader)
-            finish(writer, work)
+            finish(writer, work, seconds)
         os.close(writer)
         children.append((child, reader))
     return [collect(child, reader, seconds) for child, reader in children]
@@ -59,8 +63,9 @@ def fork() -> int:
         return os.fork()
 
 
-def finish(writer: int, work: Callable[[], Any]) -> None:
+def finish(writer: int, work: Callable[[], Any], seconds: float = CASE_SECONDS) -> None:
     """In the child: write the answer and end the process, whatever happens."""
+    bound(seconds)
     try:
         answer = ("answer", work())
     except BaseException:  # noqa: BLE001 - the child's last word; the parent raises it
@@ -70,10 +75,17 @@ def finish(writer: int, work: Callable[[], Any]) -> None:
     os._exit(0)
 
 
+def bound(seconds: float) -> None:
+    """In the child: so much more of the processor, then the system ends it; its own children count apart."""
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used + seconds) + 1, most))
+
+
 def collect(child: int, reader: int, seconds: float) -> Any:
     """In the parent: the child's answer."""
     with os.fdopen(reader, "rb") as pipe:
-        ready, _, _ = select.select([pipe], [], [], seconds)
+        ready, _, _ = select.select([pipe], [], [], seconds * _WAITS)
         if not ready:
             os.kill(child, signal.SIGKILL)
         text = pipe.read()

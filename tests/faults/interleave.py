@@ -16,6 +16,9 @@ from faults.kinds import FunctionDied
 Schedule = tuple[tuple[int, int], ...]
 """(point, rank among the others that could run) of each preemption, in order."""
 _STUCK_SECONDS = 100
+"""So long without the processor being used: a machine that is busy or stands still is no deadlock."""
+_IDLE = 0.01
+"""Processor seconds within a second that looking itself may take."""
 FUNCTION_SECONDS = 60
 """The Timeout of a step's function in template.yaml."""
 
@@ -53,11 +56,18 @@ class Scheduler:
             AssertionError: a thread raised, or they are stuck.
         """
         self._go(self._threads[0])
-        if not self._done.wait(_STUCK_SECONDS):
-            raise AssertionError("the threads are stuck")
+        self._ended()
         for thread in self._threads:
             if thread.error:
                 raise AssertionError(f"a thread ended with {thread.error!r}") from thread.error
+
+    def _ended(self) -> None:
+        idle, used = 0, time.process_time()
+        while not self._done.wait(1):
+            now = time.process_time()
+            idle, used = (idle + 1 if now - used < _IDLE else 0), now
+            if idle >= _STUCK_SECONDS:
+                raise AssertionError("the threads are stuck")
 
     def point(self) -> None:
         """The running thread is about to call AWS."""

@@ -9,6 +9,7 @@ import deployment_flow as flow
 import pytest
 from shoal.aws import client
 from shoal.deployments import changes, ledger, status, store
+from shoal.errors import ShoalError
 from shoal_local import strict
 
 HEALTHY = [{"State": "healthy"}]
@@ -85,6 +86,27 @@ def test_a_start_that_failed_is_silent_again(stopped: None) -> None:
     flow.become(payload, "FAILED")
     # Then
     assert (store.get("benthic").status, rings()) == ("STOPPED", STOPPED)
+
+
+@pytest.mark.parametrize("when", ["before", "lost"])
+def test_a_start_that_broke_off_leaves_no_call_under_way_in_the_ledger(
+    stopped: None, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    before = ledger.entries("benthic")
+    payload = started()
+    flow.become(payload, "DEPLOYING")
+    with monkeypatch.context() as patched, pytest.raises(ShoalError):
+        flow.Fault("UpdateService", when).install(patched)
+        flow.make(flow.spec_of("queue,endpoint"), payload)
+    # When
+    flow.become(payload, "ROLLING_BACK")
+    flow.settle(running=0)
+    flow.remove(payload, "rollback")
+    flow.become(payload, "FAILED")
+    # Then
+    assert (store.get("benthic").status, flow.seen()["count"]) == ("STOPPED", 0)
+    assert ledger.entries("benthic") == before
 
 
 def test_a_fleet_that_stays_stopped_sets_no_alarm_again(

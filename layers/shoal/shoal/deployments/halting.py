@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import ledger, steps, store, tuning
 from shoal.deployments.model import Deployment
 from shoal.resources import ADJUSTED
+from shoal.resources.kind import Entry
 
 
 def halt(deployment: Deployment, actor: str) -> list[str]:
@@ -18,6 +20,7 @@ def halt(deployment: Deployment, actor: str) -> list[str]:
     """
     left = _emptied(deployment)
     made = ledger.selected(ledger.entries(deployment.name), deployment.uses)
+    _settle(deployment, made, actor)
     tuning.tune_all(actor, replace(steps.context_of(deployment, made), halted=True), made)
     return left
 
@@ -30,6 +33,14 @@ def _emptied(deployment: Deployment) -> list[str]:
     groups = ADJUSTED["auto_scaling_group"]
     left = groups.halt(scope) if groups.applies(deployment.spec) else 0
     return [f"{left} instances are terminating"] if left else []
+
+
+def _settle(deployment: Deployment, made: Mapping[str, Entry], actor: str) -> None:
+    """A start that broke off left the line of a call under way: this pass said last what the kind is to be."""
+    for kind in ADJUSTED:
+        entry = made.get(kind)
+        if entry and entry.attempt_until:
+            ledger.adjusted(deployment.name, deployment.generation, entry, entry.revision, actor)
 
 
 def advance(deployment: Deployment) -> None:
