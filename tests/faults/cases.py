@@ -101,12 +101,13 @@ class Stage:
             self.world.fleet.tick()
         self.world.settle()
         wrong = [] if self.golden == canonical() else [f"false {status}: {self._against_golden()}"]
-        if wrong and self.scenario.returns:
+        returned = bool(wrong) and self.scenario.returns
+        if returned:
             changed = snapshot.difference(
                 snapshot.starred(self.before), snapshot.starred(snapshot.take()), NAME
             )
             wrong = changed and [*wrong, *changed]
-        if self.scenario.again:
+        if self.scenario.again and not returned:
             first = snapshot.take()
             self.scenario.again(self.world)
             wrong += snapshot.difference(first, snapshot.take(), "")

@@ -106,7 +106,7 @@ class Scenario:
     returns: bool = False
     """Whether READY may also be the state before: what could not be changed is as it was."""
     again: Callable[[World], None] | None = None
-    """The same request once more: it must change nothing where the outcome is whole."""
+    """The same request once more: it must change nothing where the outcome is as without faults."""
 
 
 _ALL = (
