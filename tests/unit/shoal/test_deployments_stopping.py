@@ -96,9 +96,10 @@ def test_a_start_that_broke_off_leaves_no_call_under_way_in_the_ledger(
     before = ledger.entries("benthic")
     payload = started()
     flow.become(payload, "DEPLOYING")
-    with monkeypatch.context() as patched, pytest.raises(ShoalError):
+    with monkeypatch.context() as patched:
         flow.Fault("UpdateService", when).install(patched)
-        flow.make(flow.spec_of("queue,endpoint"), payload)
+        with pytest.raises(ShoalError):
+            flow.make(flow.spec_of("queue,endpoint"), payload)
     # When
     flow.become(payload, "ROLLING_BACK")
     flow.settle(running=0)

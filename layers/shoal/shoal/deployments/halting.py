@@ -36,7 +36,7 @@ def _emptied(deployment: Deployment) -> list[str]:
 
 
 def _settle(deployment: Deployment, made: Mapping[str, Entry], actor: str) -> None:
-    """A start that broke off left the line of a call under way: this pass said last what the kind is to be."""
+    """A start that broke off left the line of a call under way; what this pass said is newer."""
     for kind in ADJUSTED:
         entry = made.get(kind)
         if entry and entry.attempt_until:
