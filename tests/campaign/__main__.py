@@ -6,10 +6,9 @@ import os
 import resource
 import sys
 import time
-from pathlib import Path
 
+from campaign.kept import here, keep
 from campaign.parts import (
-    Caught,
     Part,
     crowd,
     doubles,
@@ -22,11 +21,11 @@ from campaign.parts import (
     singles,
 )
 from campaign.sampling import FULL, SEED
-from campaign.table import Table, write
+from campaign.table import Bugs, Table
 from faults.cases import Verdict
 from faults.world import World, world
 
-PAGE = Path(__file__).parents[2] / "docs" / "campaign.md"
+BUGS_TITLE = "planted bugs"
 _SHOWN = 20
 
 
@@ -73,28 +72,30 @@ def _all(made: World) -> int:
         if wanted in part.title:
             started, used = time.monotonic(), _processor()
             verdicts = part.run(made)
-            table.add(part.title, verdicts)
+            table.add(part.title, verdicts, here(_processor() - used))
             took = f"{time.monotonic() - started:.0f} s, {_processor() - used:.0f} s of the processor"
             failed += _told(made, part, verdicts, took)
-    caught = hunt(made) if wanted in "planted bugs" else []
-    failed += sum(not one.plan for one in caught)
-    lines = [*table.lines(), "", *bug_lines(caught)]
-    print("\n".join(lines))
+    if wanted in BUGS_TITLE:
+        failed += _hunted(made, table)
+    print("\n".join(table.lines()))
     if os.environ.get("WRITE") == "1":
-        write(PAGE, lines)
+        keep(table, [part.title for part in parts()])
     return bool(failed)
+
+
+def _hunted(made: World, table: Table) -> int:
+    """Answers how many planted bugs no plan showed."""
+    used = _processor()
+    caught = hunt(made)
+    plans = {one.bug: one.plan for one in caught}
+    table.bugs = Bugs(origin=here(_processor() - used), plans=plans)
+    return sum(not plan for plan in plans.values())
 
 
 def _processor() -> float:
     """What this process and all that it forked have used, in seconds."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return sum((*own[:2], *children[:2]))
-
-
-def bug_lines(caught: list[Caught]) -> list[str]:
-    """Markdown: each planted bug and the plan that showed it."""
-    head = ["| planted bug | the shortest plan that shows it |", "|---|---|"]
-    return head + [f"| {one.bug} | `{one.plan or 'NOT CAUGHT'}` |" for one in caught]
 
 
 def _told(made: World, part: Part, verdicts: list[Verdict], took: str) -> int:

@@ -73,13 +73,15 @@ def _adopts_anything(patch: Patch) -> None:
 
 
 def _one_look(patch: Patch) -> None:
-    """One Describe that shows nothing is believed, without a second pass."""
+    """One Describe that shows nothing is believed, without a second pass and without a look for its tags."""
     original = teardown._settle
 
     def settle(deployment: Any, entry: Any, answer: Answer, *more: Any) -> Answer:
         return original(deployment, entry.model_copy(update={"gone": True}), answer, *more)
 
     patch.setattr(teardown, "_settle", settle)
+    # alone it is no bug that can be seen: what a stale look missed, the sweep finds by its tags
+    patch.setattr(sweep.tagged, "find", lambda environment, deployment: [])
 
 
 def _no_fence(patch: Patch) -> None:

@@ -37,9 +37,9 @@ _OURS = "shoal_"
 """What the strict rules remember on a backend."""
 _VOLATILE = re.compile(
     r"(^|_)(date|time|timestamp|created|updated|modified|at|tick|last_\w+|reads?|lock|etag|version_id"
-    r"|shoal_pending|launch_time|createdAt|updatedAt|executions|backend|tagger|events|filters)$"
+    r"|shoal_pending|launch_time|createdAt|updatedAt|executions|execution_arn|backend|tagger|events|filters)$"
 )
-"""Times, and references to whole backends."""
+"""Times, references to whole backends, and which execution worked: the answer that said so may be lost."""
 _COUNTED = re.compile(r"_subnet_ips|_unused_ips|attachments_status|(services|tasks|instances)_count")
 """Bookkeeping that moto does when somebody looks, or never undoes (addresses of terminated instances)."""
 _MASKS = (

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 from campaign.bugs import BUGS, Bug
+from campaign.kept import BEGIN, END, here, keep
 from campaign.sampling import lot, one_of, single, some
-from campaign.table import BEGIN, END, Table, write
+from campaign.table import Bugs, Origin, Table
 from faults.cases import Verdict
 from faults.plans import parse
 
@@ -21,11 +22,12 @@ def lines(*verdicts: Verdict) -> str:
 @pytest.mark.parametrize(
     ("wrong", "counts"),
     [
-        ((), "1 | 0 | 0 | 0"),
-        (("leaked: sqs/queues/x",), "1 | 1 | 0 | 0"),
-        (("changed name: a -> b: logs/groups/x",), "1 | 0 | 1 | 0"),
-        (("lost: elbv2/listeners/x",), "1 | 0 | 1 | 0"),
-        (("false READY: more: []",), "1 | 0 | 0 | 1"),
+        ((), "1 | 0 | 0 | 0 | 0"),
+        (("leaked: sqs/queues/x",), "1 | 1 | 0 | 0 | 0"),
+        (("changed name: a -> b: logs/groups/x",), "1 | 0 | 1 | 0 | 0"),
+        (("lost: elbv2/listeners/x",), "1 | 0 | 1 | 0 | 0"),
+        (("false READY: more: []",), "1 | 0 | 0 | 1 | 0"),
+        (("stuck in DEPLOYING",), "1 | 0 | 0 | 0 | 1"),
     ],
 )
 def test_a_verdict_is_counted_where_it_belongs(wrong: tuple[str, ...], counts: str) -> None:
@@ -35,7 +37,9 @@ def test_a_verdict_is_counted_where_it_belongs(wrong: tuple[str, ...], counts: s
 
 
 def test_a_fault_that_met_no_call_is_not_counted() -> None:
-    assert "deploy" not in lines(Verdict("deploy:ecs.CreateCluster#9:lost*", "READY", (), hit=False))
+    told = lines(Verdict("deploy:ecs.CreateCluster#9:lost*", "READY", (), hit=False))
+    assert "| single faults, deploy | 0 | 0 | 0 | 0 | 0 |" in told
+    assert "answer lost" not in told
 
 
 def test_a_lot_is_the_same_again_and_as_large_as_asked() -> None:
@@ -52,11 +56,62 @@ def test_a_call_meets_every_kind_and_a_read_is_also_behind() -> None:
     assert some(single, 0.0)("ecs.CreateCluster", 1, ()) == []
 
 
-def test_the_table_is_put_between_its_markers(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write(page, ["new"])
-    assert page.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    made = tmp_path / "page.md"
+    made.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    return made
+
+
+TITLES = ("single faults, deploy", "fifty at once")
+
+
+def run_and_keep(page: Path, title: str, seed: str, *verdicts: Verdict, bugs: Bugs | None = None) -> str:
+    table = Table(bugs=bugs)
+    if title:
+        table.add(title, verdicts, Origin(seed=seed, day="2026-11-26", version=f"c{seed}", seconds=7))
+    keep(table, TITLES, page, page.with_suffix(".json"))
+    return page.read_text()
+
+
+def test_the_tables_are_put_between_their_markers(page: Path) -> None:
+    first = run_and_keep(page, "fifty at once", "1", Verdict("crowd:1", "DELETED"))
+    assert first.startswith(f"before\n{BEGIN}\n| part |")
+    assert first.endswith(f"{END}\nafter\n")
+    assert "old" not in first
+    assert run_and_keep(page, "fifty at once", "1", Verdict("crowd:1", "DELETED")) == first
+
+
+def test_parts_that_were_run_apart_stand_together_and_the_last_run_counts(page: Path) -> None:
+    lost, denied = "deploy:ecs.CreateCluster#1:lost*", "deploy:ecs.CreateCluster#1:denied"
+    run_and_keep(page, "fifty at once", "1", Verdict("crowd:1", "DELETED"))
+    run_and_keep(page, "", "", bugs=Bugs(origin=Origin(seed="9"), plans={"no fence": "deploy", "blind": ""}))
+    run_and_keep(page, "single faults, deploy", "2", Verdict(lost, "READY", ("leaked: x",)))
+    last = run_and_keep(page, "single faults, deploy", "3", Verdict(denied, "FAILED"), Verdict(lost, "READY"))
+    for line in (
+        "| single faults, deploy | 2 | 0 | 0 | 0 | 0 | 3 | 2026-11-26 | c3 | 7 |",
+        "| fifty at once | 1 | 0 | 0 | 0 | 0 | 1 | 2026-11-26 | c1 | 7 |",
+        "| **all** | 3 | 0 | 0 | 0 | 0 |  |  |  | 14 |",
+        "| denied | 1 | 0 | 0 | 0 | 0 |",
+        "Where they ended before any second attempt: 1 FAILED, 1 READY, 1 DELETED.",
+        "Planted bugs: 1 of 2 caught (seed 9, , , 0 s).",
+        "| no fence | `deploy` |",
+        "| blind | NOT CAUGHT |",
+    ):
+        assert line in last.splitlines()
+    assert last.index("single faults, deploy") < last.index("fifty at once")
+
+
+def test_a_part_that_is_no_more_is_forgotten(page: Path) -> None:
+    assert "single faults, gone" not in run_and_keep(
+        page, "single faults, gone", "1", Verdict("gone", "READY")
+    )
+
+
+def test_figures_name_the_commit_they_were_counted_at() -> None:
+    origin = here(6.6)
+    assert (origin.seconds, len(origin.day)) == (7, 10)
+    assert origin.version
 
 
 def test_every_planted_bug_has_a_name_and_plans_that_can_be_read() -> None:

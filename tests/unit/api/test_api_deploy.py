@@ -11,6 +11,7 @@ from rest_world import ACCOUNT, SEED_BUCKETS, World, move
 from shoal import deployments, table
 from shoal.aws import client
 from shoal.contracts.status import DeploymentStatus
+from shoal.deployments import executions
 from shoal.settings import settings
 
 S = DeploymentStatus
@@ -284,18 +285,31 @@ def test_a_second_request(
     assert len(model.executions("deploy")) == (2 if same[1] == 2 else 1)
 
 
+def forget_execution() -> None:
+    """As a caller leaves it that died between the claim and the answer of StartExecution."""
+    forget = {"Key": table.state_key("reef"), "UpdateExpression": "REMOVE execution_arn"}
+    table.write({"Update": forget})
+
+
+def test_what_is_ready_is_not_started_again_where_its_start_was_never_answered(
+    model: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    model.call("POST", "/deploy", REEF)
+    forget_execution()
+    move("reef", 1, S.DEPLOYING, S.READY)
+    monkeypatch.setattr(executions, "start", lambda *_: pytest.fail("begun again"))
+    # When
+    answer = model.call("POST", "/deploy", REEF)
+    # Then
+    assert (answer.status, answer.body["status"]) == (200, "READY")
+
+
 def test_a_claim_whose_execution_was_never_started_is_started_by_the_same_request(model: World) -> None:
-    # Given a caller that died between the claim and StartExecution
+    # Given
     model.call("POST", "/deploy", REEF)
     arn = deployments.get("reef").execution_arn
-    table.write(
-        {
-            "Update": {
-                "Key": table.state_key("reef"),
-                "UpdateExpression": "REMOVE execution_arn",
-            }
-        }
-    )
+    forget_execution()
     # When
     answer = model.call("POST", "/deploy", REEF)
     # Then the name of the execution makes it one and the same

@@ -13,13 +13,15 @@ from shoal.deployments import Claim, Deployment, executions
 def begin(name: str, claim: Claim) -> Answer:
     """Start the execution of a claim, unless one works on it or nothing is to be done.
 
-    A stop has none, even where the start before it never got as far as its own.
+    A stop has none, even where the start before it never got as far as its own. Nor is one begun for what is
+    READY: where its ARN is not known, only StartExecution's answer was lost.
 
     Raises:
         StaleWriter: somebody deleted or changed it meanwhile.
     """
     deployment = deployments.at(name, claim.revision, claim.generation)
-    forgotten = deployment.execution_arn is None and not deployment.status.is_halted()
+    waits = not (deployment.status.is_halted() or deployment.status.is_finished())
+    forgotten = waits and deployment.execution_arn is None
     if claim.created or forgotten:
         executions.start("deploy", deployment)
         deployments.record_execution(name, claim.generation, executions.arn_of("deploy", deployment))

@@ -1,0 +1,42 @@
+"""What the campaign found last: a run replaces the parts it ran, and the page is written from there."""
+
+from __future__ import annotations
+
+import datetime
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from campaign.table import Origin, Table
+
+ROOT = Path(__file__).parents[2]
+PAGE, KEPT = ROOT / "docs" / "campaign.md", ROOT / "docs" / "campaign.json"
+BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
+_BUT_THE_TABLES = ("--", ".", ":!docs/campaign.*")
+
+
+def here(seconds: float) -> Origin:
+    """The origin of figures counted now, in this tree; ``+``: it holds more than the commit says."""
+    version = _git("rev-parse", "--short=9", "HEAD") + ("+" if _changed() else "")
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return Origin(day=today, version=version or "no git", seconds=round(seconds))
+
+
+def _changed() -> str:
+    return _git("status", "--porcelain", "-uno", *_BUT_THE_TABLES)
+
+
+def _git(*arguments: str) -> str:
+    asked = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=False)
+    return asked.stdout.strip()
+
+
+def keep(table: Table, titles: Iterable[str], page: Path = PAGE, kept: Path = KEPT) -> None:
+    """Put the parts that ran over those that were kept, and the tables of all between the page's markers."""
+    older = Table.model_validate_json(kept.read_text()) if kept.exists() else Table()
+    whole = table.over(older, titles)
+    kept.write_text(whole.model_dump_json(indent=1) + "\n")
+    text = page.read_text()
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text("\n".join([before + BEGIN, *whole.lines(), END + after]))
