@@ -33,7 +33,7 @@ def ours(model: Path, device: str, half: bool = False) -> Run:
     return run
 
 
-def ultralytics(model: Path, tracker: str) -> Run:
+def ultralytics(model: Path, tracker: str, device: str = "cpu", size: tuple[int, int] = (384, 640)) -> Run:
     """``YOLO.track`` on the same file, streamed; nothing is drawn or saved."""
     from ultralytics import YOLO
 
@@ -41,8 +41,8 @@ def ultralytics(model: Path, tracker: str) -> Run:
 
     def run(clip: Path) -> tuple[int, int]:
         frames = boxes = 0
-        for result in network.track(str(clip), stream=True, tracker=tracker, imgsz=[384, 640], verbose=False,
-                                    conf=0.1, iou=0.5, device="cpu"):  # fmt: skip
+        for result in network.track(str(clip), stream=True, tracker=tracker, imgsz=list(size), verbose=False,
+                                    conf=0.1, iou=0.5, device=device):  # fmt: skip
             frames += 1
             boxes += len(result.boxes)
         return frames, boxes
@@ -50,7 +50,7 @@ def ultralytics(model: Path, tracker: str) -> Run:
     return run
 
 
-def seeds_loop(model: Path) -> Run:
+def seeds_loop(model: Path, provider: str = "CPUExecutionProvider") -> Run:
     """The seeds' arithmetic: one frame after the other, batch 1, ECC on every frame, a JSON file per frame.
 
     Written from what the seeds' worker does (its tracker's default asks for ECC at a tenth of the size and a
@@ -65,7 +65,7 @@ def seeds_loop(model: Path) -> Run:
     from shoal_worker.preprocess import Letterbox
     from shoal_worker.tracker import Tracker, TrackerParameters
 
-    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(model), providers=[provider])
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-5)
     folder = Path(tempfile.mkdtemp())
 

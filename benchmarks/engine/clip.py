@@ -22,5 +22,5 @@ def repeat(clip: Path, target: Path, times: int) -> Path:
                     packet.pts, packet.dts = packet.pts - start + base, packet.dts - start + base
                     packet.stream = stream
                     out.mux(packet)
-                base += len(packets) * step
+                base = max(max(packet.pts, packet.dts) for packet in packets) + step
     return target

@@ -1,4 +1,4 @@
-"""A network of YOLOv8n's shape with random weights, written with ``onnx``: what speed is measured with.
+"""A network of YOLOv8's shape with random weights, written with ``onnx``: what speed is measured with.
 
 Speed does not depend on what a network has learnt, but on its layers; and on how many boxes are tracked,
 which is why the same fifteen places answer a box in every frame: every arm then tracks the same boxes.
@@ -22,6 +22,26 @@ SPACING = 16
 STEADY, SILENT = 0.8, 0.01
 """The scores of these places, and the highest of all others, on the frame that the network is set on."""
 MARKS = "marks"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How YOLOv8's one plan is scaled: blocks in a stage, channels, and the most channels before that."""
+
+    depth: float
+    width: float
+    most: int
+
+    def channels(self, planned: int) -> int:
+        """Channels of a layer that is planned with ``planned``."""
+        return int(min(planned, self.most) * self.width)
+
+    def repeats(self, planned: int) -> int:
+        """Blocks of a stage that is planned with ``planned``."""
+        return max(1, round(planned * self.depth))
+
+
+SCALES = {"n": Scale(1 / 3, 0.25, 1024), "x": Scale(1.0, 1.25, 512)}
 
 
 @dataclass
@@ -89,28 +109,32 @@ class Builder:
         return self.node("Concat", *parts, axis=1)
 
 
-def features(b: Builder) -> list[tuple[str, int]]:
+def features(b: Builder, scale: Scale) -> list[tuple[str, int]]:
     """The backbone and the neck: three maps with their channels."""
-    x = b.conv(b.conv("images", 3, 16, 3, 2), 16, 32, 3, 2)
-    x = b.c2f(x, 32, 32, 1, True)
-    p3 = b.c2f(b.conv(x, 32, 64, 3, 2), 64, 64, 2, True)
-    p4 = b.c2f(b.conv(p3, 64, 128, 3, 2), 128, 128, 2, True)
-    p5 = b.sppf(b.c2f(b.conv(p4, 128, 256, 3, 2), 256, 256, 1, True), 256)
-    n4 = b.c2f(b.cat(b.up(p5), p4), 384, 128, 1, False)
-    n3 = b.c2f(b.cat(b.up(n4), p3), 192, 64, 1, False)
-    n4 = b.c2f(b.cat(b.conv(n3, 64, 64, 3, 2), n4), 192, 128, 1, False)
-    n5 = b.c2f(b.cat(b.conv(n4, 128, 128, 3, 2), p5), 384, 256, 1, False)
-    return [(n3, 64), (n4, 128), (n5, 256)]
+    c1, c2, c3, c4, c5 = (scale.channels(planned) for planned in (64, 128, 256, 512, 1024))
+    few, many = scale.repeats(3), scale.repeats(6)
+    x = b.conv(b.conv("images", 3, c1, 3, 2), c1, c2, 3, 2)
+    x = b.c2f(x, c2, c2, few, True)
+    p3 = b.c2f(b.conv(x, c2, c3, 3, 2), c3, c3, many, True)
+    p4 = b.c2f(b.conv(p3, c3, c4, 3, 2), c4, c4, many, True)
+    p5 = b.sppf(b.c2f(b.conv(p4, c4, c5, 3, 2), c5, c5, few, True), c5)
+    n4 = b.c2f(b.cat(b.up(p5), p4), c5 + c4, c4, few, False)
+    n3 = b.c2f(b.cat(b.up(n4), p3), c4 + c3, c3, few, False)
+    n4 = b.c2f(b.cat(b.conv(n3, c3, c3, 3, 2), n4), c3 + c4, c4, few, False)
+    n5 = b.c2f(b.cat(b.conv(n4, c4, c4, 3, 2), p5), c4 + c5, c5, few, False)
+    return [(n3, c3), (n4, c4), (n5, c5)]
 
 
 def head(b: Builder, maps: list[tuple[str, int]], size: tuple[int, int]) -> str:
-    """The output (1, 4 + classes, N)."""
+    """The output (batch, 4 + classes, N)."""
     boxes, scores = [], []
+    finest = maps[0][1]
+    inner, deep = max(finest // 4, 4 * BINS), max(finest, CLASSES)
     for x, channels in maps:
-        box = b.plain(b.conv(b.conv(x, channels, 64, 3), 64, 64, 3), 64, 4 * BINS)
-        boxes.append(b.node("Reshape", box, b.constant(np.array([1, 4 * BINS, -1], np.int64))))
-        score = b.plain(b.conv(b.conv(x, channels, CLASSES, 3), CLASSES, CLASSES, 3), CLASSES, CLASSES)
-        scores.append(b.node("Reshape", score, b.constant(np.array([1, CLASSES, -1], np.int64))))
+        box = b.plain(b.conv(b.conv(x, channels, inner, 3), inner, inner, 3), inner, 4 * BINS)
+        boxes.append(b.node("Reshape", box, b.constant(np.array([0, 4 * BINS, -1], np.int64))))
+        score = b.plain(b.conv(b.conv(x, channels, deep, 3), deep, deep, 3), deep, CLASSES)
+        scores.append(b.node("Reshape", score, b.constant(np.array([0, CLASSES, -1], np.int64))))
     distances = _expected_bins(b, b.node("Concat", *boxes, axis=2))
     corners = _decoded(b, distances, size)
     b.nodes.append(helper.make_node("Concat", scores, ["logits"], axis=2))
@@ -122,11 +146,11 @@ def head(b: Builder, maps: list[tuple[str, int]], size: tuple[int, int]) -> str:
 
 
 def _expected_bins(b: Builder, x: str) -> str:
-    x = b.node("Reshape", x, b.constant(np.array([1, 4, BINS, -1], np.int64)))
+    x = b.node("Reshape", x, b.constant(np.array([0, 4, BINS, -1], np.int64)))
     x = b.node("Softmax", b.node("Transpose", x, perm=[0, 2, 1, 3]), axis=1)
     weights = np.arange(BINS, dtype=np.float32).reshape(1, BINS, 1, 1)
     x = b.node("Conv", x, b.constant(weights), kernel_shape=[1, 1])
-    return b.node("Reshape", x, b.constant(np.array([1, 4, -1], np.int64)))
+    return b.node("Reshape", x, b.constant(np.array([0, 4, -1], np.int64)))
 
 
 def _decoded(b: Builder, distances: str, size: tuple[int, int]) -> str:
@@ -145,28 +169,31 @@ def _decoded(b: Builder, distances: str, size: tuple[int, int]) -> str:
     return b.node("Mul", b.node("Concat", centre, b.node("Sub", last, first), axis=1), scale)
 
 
-def build(size: tuple[int, int], seed: int = 1) -> onnx.ModelProto:
-    """The model for inputs of ``size`` (height, width), which answers no box yet."""
+def build(size: tuple[int, int], seed: int = 1, *, scale: str = "n", batch: int | str = 1) -> onnx.ModelProto:
+    """The model for inputs of ``size`` (height, width), which answers no box yet; a ``batch`` with a name is
+    any number."""
     b = Builder(np.random.default_rng(seed))
-    output = head(b, features(b), size)
-    shape = [1, 3, *size]
+    output = head(b, features(b, SCALES[scale]), size)
+    shape = [batch, 3, *size]
     graph = helper.make_graph(
-        b.nodes, "v8n-shaped", [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        b.nodes, f"v8{scale}-shaped", [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value, name) for name, value in b.weights.items()],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     helper.set_model_props(model, {
-        "task": "detect", "stride": "32", "imgsz": str(list(size)), "batch": "1", "channels": "3",
+        "task": "detect", "stride": "32", "imgsz": str(list(size)), "batch": str(batch), "channels": "3",
         "names": str({index: f"class{index}" for index in range(CLASSES)}),
     })  # fmt: skip
     return model
 
 
-def write_network(path: Path, size: tuple[int, int], tensor: np.ndarray) -> Path:
+def write_network(
+    path: Path, size: tuple[int, int], tensor: np.ndarray, *, scale: str = "n", batch: int | str = 1
+) -> Path:
     """Write the network, set on ``tensor``: its places answer class 0, and nothing else is above the
     threshold."""
-    model = build(size)
+    model = build(size, scale=scale, batch=batch)
     model.graph.output.append(helper.make_tensor_value_info("logits", TensorProto.FLOAT, None))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     logits = session.run(["logits"], {"images": tensor})[0]

@@ -50,7 +50,8 @@ class DeviceInference:
 
     def _inputs(self, frames: Sequence[Prepared]) -> dict[str, Tensor]:
         """A whole batch, because the network always sees one shape."""
-        stacked: Tensor = np.zeros((self._model.batch, *frames[0].picture.shape), np.uint8)
+        stacked: Tensor = np.empty((self._model.batch, *frames[0].picture.shape), np.uint8)
+        stacked[len(frames) :] = 0
         for place, frame in enumerate(frames):
             stacked[place] = frame.picture
         colours = frames[0].colours

@@ -1,7 +1,8 @@
 """NVIDIA's PyNvVideoCodec as decoder: the card's NVDEC without FFmpeg between.
 
-It is optional, and not in the image. **It has not run on a card**: tested is how it is asked, and what
-happens where it refuses.
+It is optional, and not in the image. **The way through it has not been seen on a card**: tested is how it is
+asked, and what happens where it refuses. On a card its SimpleDecoder answered the shapes and layout that are
+read here.
 """
 
 from __future__ import annotations

@@ -24,6 +24,8 @@ from shoal_worker.video import VideoInfo, VideoReader
 
 FRAMES_AHEAD = 8
 SKIPPED_AT_ONCE = 32
+KEPT_AHEAD = 512 * 1024**2
+"""Bytes of frames that wait, where several decoders share a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Decoding:
     ) -> None:  # fmt: skip
         self._skip, self._skipping, self._unscaled = skip, skipping, unscaled
         self._path, self._hardware, self._camera, self._decoders = path, hardware, camera, decoders
-        with VideoReader(path, hardware=hardware) as reader:
+        # Without the hardware: a context on a card takes longer to open than to read what the file says.
+        with VideoReader(path) as reader:
             self.info: VideoInfo = reader.info
         self._plan: Plan = plan_spans(path, decoders)
         size = self.info.height, self.info.width
@@ -95,11 +98,18 @@ class Decoding:
 
     def _split(self) -> Iterator[Prepared]:
         sources = [partial(self._span, span) for span in self._plan.spans]
-        for prepared in in_order(sources, self._decoders, FRAMES_AHEAD):
+        for prepared in in_order(sources, self._decoders, self._ahead()):
             self.frames += 1
             if self._wanted():
                 yield prepared
         self.damaged = max(0, (self._plan.packets or 0) - self.frames)
+
+    def _ahead(self) -> int:
+        """Frames that one of several decoders may be ahead: all but the first wait for their turn, so what
+        they can keep is what they gain."""
+        rows, columns = (self.info.height, self.info.width) if self._unscaled else self._letterbox.size
+        each = rows * columns * 3 // (2 if self._unscaled else 1)
+        return max(FRAMES_AHEAD, KEPT_AHEAD // (each * self._decoders))
 
     def _wanted(self) -> bool:
         if self.frames > self._skip:

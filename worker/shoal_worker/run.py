@@ -19,7 +19,7 @@ from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.detector import Detector, Found
 from shoal_worker.embedding import Embedder, embedded
 from shoal_worker.errors import TrackingStopped
-from shoal_worker.frames import TrackTable
+from shoal_worker.frames import Detections, Floats, TrackTable
 from shoal_worker.hardware import GPU_PROVIDERS, decoding_device, installed
 from shoal_worker.heap import give_back
 from shoal_worker.motion import CameraMotion
@@ -82,7 +82,7 @@ class Run:
     clock: StageClock = field(default_factory=StageClock)
 
     def track(self, video: Path, decoders: int, checkpoint: Checkpoint | None = None) -> Seen:
-        """Decode, detect and look in threads of their own, associate in this one."""
+        """Decode, detect, look and follow the camera in threads of their own, associate in this one."""
         skip = checkpoint.restored if checkpoint else 0
         decoding, info, log = self._decoding(video, decoders, skip)
         tracking = tracking_pass(
@@ -91,11 +91,10 @@ class Run:
         camera = CameraMotion() if self.parameters.camera_motion else None
         if checkpoint:
             self._restore(checkpoint, log, tracking, camera)
-        with self._found(decoding) as found:
+        with self._found(decoding) as found, read_ahead(self._followed(found, camera), FRAMES_AHEAD) as moved:
             self._check(len(log))
-            for frame, detections in found:
+            for frame, detections, motion in moved:
                 with self.clock.stage("associate"):
-                    motion = camera.follow(*frame.thumbnail) if camera and frame.thumbnail else None
                     tracking.add(detections, motion)
                 if checkpoint:
                     checkpoint.add(detections, motion, frame.thumbnail)
@@ -188,6 +187,16 @@ class Run:
     def _embedded(self, found: Iterator[Found], info: VideoInfo, embedder: Embedder) -> Iterator[Found]:
         waiting, size = self.clock.waiting("appearance", found), (info.height, info.width)
         return self.clock.busy("appearance", embedded(waiting, embedder, size, self.parameters.track_high))
+
+    def _followed(
+        self, found: Iterator[Found], camera: CameraMotion | None
+    ) -> Iterator[tuple[Prepared, Detections, Floats | None]]:
+        for frame, detections in found:
+            motion = None
+            if camera and frame.thumbnail:
+                with self.clock.stage("camera"):
+                    motion = camera.follow(*frame.thumbnail)
+            yield frame, detections, motion
 
     def receipt(self, frames: int, source: Provenance) -> Callable[[], dict[str, Any]]:
         """What this run took, as of when it is asked."""

@@ -97,23 +97,30 @@ class VideoReader:
     """
 
     def __init__(self, path: Path, threads: int = 0, hardware: str | None = None) -> None:
-        self._container = open_container(path, hardware)
-        if not self._container.streams.video:
-            self._container.close()
-            raise VideoError(f"{path.name} has no video stream: send a file with a picture track")
-        self._stream = self._container.streams.video[0]
-        if self._stream.codec_context is None:
-            self._container.close()
-            raise VideoError(f"no decoder here reads {path.name}: convert it with ffmpeg to H.264 or HEVC")
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.thread_count = threads
+        self._path, self._threads, self._hardware = path, threads, hardware
+        self._card = nvcodec_card(hardware)
         self._broken = self._read = self._shown = 0
-        self._path, self._card = path, nvcodec_card(hardware)
+        # Not with FFmpeg's accelerator in reserve: the stream would then call its pictures the card's.
+        self._open(None if self._card is not None else hardware)
         try:
             self.info = _probe(path, self._container, self._stream)
         except VideoError:
             self._container.close()
             raise
+
+    def _open(self, hardware: str | None) -> None:
+        self._container = open_container(self._path, hardware)
+        if not self._container.streams.video:
+            self._container.close()
+            raise VideoError(f"{self._path.name} has no video stream: send a file with a picture track")
+        self._stream = self._container.streams.video[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise VideoError(
+                f"no decoder here reads {self._path.name}: convert it with ffmpeg to H.264 or HEVC"
+            )
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.thread_count = self._threads
 
     def __enter__(self) -> VideoReader:
         return self
@@ -170,6 +177,8 @@ class VideoReader:
                 self._broken += 1
                 return
         self._card = None
+        self._container.close()
+        self._open(self._hardware)
         yield from self._decoded()
 
     def _decoded(self) -> Iterator[av.VideoFrame]:

@@ -137,6 +137,20 @@ def test_where_it_refuses_the_next_decoder_takes_over(video, monkeypatch, librar
     assert (frames, decoder) == (_shown(video, None)[0], "h264")
 
 
+@pytest.mark.parametrize(("refuses_at", "expected"), [(None, [None]), (0, [None, "pynvvideocodec"])])
+def test_ffmpeg_s_accelerator_is_opened_only_where_the_library_refuses(
+    video, monkeypatch, refuses_at, expected
+):
+    # Given a file whose stream would be the accelerator's, not the library's, were both opened at once
+    opened = []
+    monkeypatch.setitem(sys.modules, "PyNvVideoCodec", _Library(refuses_at=refuses_at))
+    monkeypatch.setattr("shoal_worker.video.accelerator", opened.append)
+    # When
+    frames, _, _ = _shown(video, "pynvvideocodec")
+    # Then
+    assert (len(frames), opened) == (20, expected)
+
+
 def test_a_card_that_gives_up_half_way_ends_the_video_as_damaged(video, monkeypatch):
     monkeypatch.setitem(sys.modules, "PyNvVideoCodec", _Library(refuses_at=10))
     frames, _, damaged = _shown(video, "pynvvideocodec")

@@ -76,7 +76,7 @@ def test_the_archive_says_where_it_came_from(home: Path) -> None:
 def test_the_archive_says_what_it_took(home: Path) -> None:
     receipt = member(archive_in(home), "receipt.json")
     assert (receipt["frames"], receipt["instance"], receipt["usd_per_hour"]) == (20, "g4dn.xlarge", 0.526)
-    assert set(receipt["stages"]) == {"decode", "detect", "associate"}
+    assert set(receipt["stages"]) == {"decode", "detect", "camera", "associate"}
     assert receipt["usd"] == pytest.approx(0.526 * receipt["seconds"] / 3600, abs=1e-6)
     assert all(0 <= stage["seconds"] <= receipt["seconds"] for stage in receipt["stages"].values())
 
