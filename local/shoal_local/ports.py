@@ -51,13 +51,14 @@ def _take() -> tuple[socket.socket, int]:
         except OSError:
             flag.close()
             continue
-        if all(_is_free(port) for port in range(first, first + _BLOCK)):
+        if all(is_free(port) for port in range(first, first + _BLOCK)):
             return flag, first
         flag.close()
     raise NoPorts(f"no {_COUNT} neighbouring ports are free on {HOST}: stop what listens there")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nothing listens on ``port`` here."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

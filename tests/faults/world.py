@@ -181,6 +181,7 @@ def _environment(patched: pytest.MonkeyPatch, variables: dict[str, str]) -> None
 
 
 def _furnish() -> dict[str, str]:
+    from networks import network
     from shoal.aws import client
 
     s3 = client("s3")
@@ -202,41 +203,9 @@ def _furnish() -> dict[str, str]:
         "WORKER_IMAGE": f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/shoal-worker:1",
         "SENDER_ADDRESS": "shoal@example.org",
         "OPERATOR_ADDRESSES": "operator@example.org",
-        **_network(),
-        **_instances(),
-    }
-
-
-def _network() -> dict[str, str]:
-    from shoal.aws import client
-
-    ec2 = client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
-            "Subnet"
-        ]["SubnetId"]
-        for n, zone in enumerate("ab")
-    ]
-    group = ec2.create_security_group(GroupName="instances", Description="instances", VpcId=vpc)["GroupId"]
-    balancer = client("elbv2").create_load_balancer(
-        Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
-    )["LoadBalancers"][0]
-    https = client("elbv2").create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"],
-        Protocol="HTTPS",
-        Port=443,
-        Certificates=[{"CertificateArn": _certificate()}],
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-    )["Listeners"][0]
-    return {
-        "HTTPS_LISTENER_ARN": https["ListenerArn"],
         "BASE_DOMAIN": "models.example.org",
-        "VPC_ID": vpc,
-        "SUBNET_IDS": ",".join(subnets),
-        "INSTANCE_SECURITY_GROUP": group,
-        "LOAD_BALANCER_ARN": balancer["LoadBalancerArn"],
-        "LOAD_BALANCER_DNS_NAME": balancer["DNSName"],
+        **network(_certificate()),
+        **_instances(),
     }
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import socket
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 from shoal_local.clock import Clock
 from shoal_local.faults import Faults
 from shoal_local.names import HOST
+from shoal_local.ports import is_free
 
 
 class CloudFace(Protocol):
@@ -42,7 +42,7 @@ def free_port() -> int:
     """
     for _ in range(200):
         port = random.randrange(10_000, END_OF_PORTS)  # noqa: S311 (spread, not secret)
-        if _is_free(port):
+        if is_free(port):
             return port
     raise OSError(f"no port is free on {HOST}: stop what listens there")
 
@@ -55,18 +55,8 @@ def free_port_block(count: int = 50) -> tuple[int, int]:
     """
     first = FIRST_PORT
     while first + count <= END_OF_PORTS:
-        taken = next((port for port in range(first, first + count) if not _is_free(port)), None)
+        taken = next((port for port in range(first, first + count) if not is_free(port)), None)
         if taken is None:
             return first, first + count - 1
         first = taken + 1
     raise OSError(f"no {count} neighbouring ports are free on {HOST}: stop what listens there")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

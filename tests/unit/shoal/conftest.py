@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from moto import mock_aws
+from networks import network
 from shoal.aws import client
 from shoal.settings import settings
 
@@ -62,38 +63,14 @@ def _enter(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 
 
 def _furnish() -> dict[str, str]:
-    ec2 = client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"{REGION}{zone}")[
-            "Subnet"
-        ]["SubnetId"]
-        for n, zone in enumerate("ab")
-    ]
-    group = ec2.create_security_group(GroupName="instances", Description="instances", VpcId=vpc)["GroupId"]
-    balancer = client("elbv2").create_load_balancer(
-        Name="shared", Subnets=subnets, SecurityGroups=[group], Scheme="internal"
-    )["LoadBalancers"][0]
-    https = client("elbv2").create_listener(
-        LoadBalancerArn=balancer["LoadBalancerArn"],
-        Protocol="HTTPS",
-        Port=443,
-        Certificates=[{"CertificateArn": _CERTIFICATE}],
-        DefaultActions=[{"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}}],
-    )
     _make_table()
     roles = "arn:aws:iam::123456789012:role"
     return {
         "SHOAL_ENVIRONMENT": "dev",
         "DEPLOYMENTS_TABLE": "deployments",
         "DATA_BUCKET": "shoal-data",
-        "VPC_ID": vpc,
-        "SUBNET_IDS": ",".join(subnets),
-        "INSTANCE_SECURITY_GROUP": group,
-        "LOAD_BALANCER_ARN": balancer["LoadBalancerArn"],
-        "LOAD_BALANCER_DNS_NAME": balancer["DNSName"],
+        **network(_CERTIFICATE),
         "PORT_RANGE": "5001-5003",
-        "HTTPS_LISTENER_ARN": https["Listeners"][0]["ListenerArn"],
         "ALARM_TOPIC_ARN": "arn:aws:sns:us-west-2:123456789012:alarms",
         "TASK_ROLE_ARN": f"{roles}/task",
         "EXECUTION_ROLE_ARN": f"{roles}/execution",

@@ -22,7 +22,6 @@ _STANDS = frozenset({DeploymentStatus.READY, DeploymentStatus.STOPPED})
 """In these the account must be as the ledger says."""
 
 _KEY = {"pk": "DOCTOR", "sk": "REPORT"}
-_PAGE = 100
 _MOST = 300
 """Findings that are kept, the dearest first: an item of DynamoDB holds 400 KB."""
 
@@ -43,7 +42,7 @@ def check() -> Report:
     """Look at everything, keep the report and answer it."""
     environment = settings().shoal_environment
     seen = orphans.look(environment)  # before the ledgers: what is made meanwhile is in them
-    ledgers = [Ledger(one, ledger.entries(one.name)) for one in _all()]
+    ledgers = [Ledger(one, ledger.entries(one.name)) for one in store.every_deployment()]
     findings = [*orphans.find(environment, seen, ledgers), *_of_ledgers(ledgers, seen.blind)]
     report = _report(findings, len(ledgers), seen.blind)
     table.write({"Put": {"Item": _KEY | {"report": report.model_dump_json()}}})
@@ -121,13 +120,3 @@ def _known() -> dict[tuple[str, ...], str]:
 
 def _identity(finding: Finding) -> tuple[str, ...]:
     return finding.problem, finding.kind, finding.name, finding.arn, finding.deployment
-
-
-def _all() -> list[Deployment]:
-    found: list[Deployment] = []
-    after = None
-    while True:
-        page, after = store.list_deployments(_PAGE, after)
-        found += page
-        if after is None:
-            return found

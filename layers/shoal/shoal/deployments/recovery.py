@@ -52,7 +52,6 @@ _WORDS = {
 }
 """Names of our own: the Fail state of a machine may not raise one that begins with ``States.``."""
 
-_PAGE = 100
 _LONGEST_CAUSE = 1000
 
 
@@ -81,7 +80,7 @@ def execution_ended(detail: dict[str, Any]) -> Outcome:
 def check_all() -> dict[str, int]:
     """One pass over every deployment; answers how many were seen, begun again, and could not be."""
     seen = recovered = failed = 0
-    for deployment in _all():
+    for deployment in store.every_deployment():
         seen += 1
         try:
             recovered += check(deployment) in {Outcome.STARTED, Outcome.BEGUN_AGAIN, Outcome.GIVEN_UP}
@@ -185,13 +184,3 @@ def _as_error(reason: str) -> ErrorObject:
 
 def _is_old(deployment: Deployment) -> bool:
     return datetime.now(UTC) - datetime.fromisoformat(deployment.updated_at) > STARTING
-
-
-def _all() -> list[Deployment]:
-    found: list[Deployment] = []
-    after = None
-    while True:
-        page, after = store.list_deployments(_PAGE, after)
-        found += page
-        if after is None:
-            return found

@@ -6,7 +6,7 @@ Only the newest generation may change anything: every write is conditional on it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from shoal import table
@@ -23,6 +23,7 @@ __all__ = [
     "claim",
     "events",
     "events_after",
+    "every_deployment",
     "find",
     "get",
     "list_deployments",
@@ -39,6 +40,7 @@ _S = DeploymentStatus
 _TYPE = "deployment"
 _SAME = frozenset({_S.ACCEPTED, _S.DEPLOYING, _S.READY, _S.UPDATING, _S.STARTING, _S.STOPPING, _S.STOPPED})
 """In these a repeated request for the same specification changes nothing."""
+_PAGE = 100
 
 
 def claim(spec: DeploymentSpec, actor: str, adjustments: Sequence[Adjustment] = ()) -> Claim:
@@ -98,6 +100,16 @@ def list_deployments(limit: int = 50, after: str | None = None) -> tuple[list[De
     return [Deployment.from_item(item) for item in items], last["pk"].removeprefix(
         "DEPLOYMENT#"
     ) if last else None
+
+
+def every_deployment() -> Iterator[Deployment]:
+    """All deployments by name, read page by page."""
+    after = None
+    while True:
+        page, after = list_deployments(_PAGE, after)
+        yield from page
+        if after is None:
+            return
 
 
 def events(name: str, limit: int = 50) -> list[Event]:

@@ -13,7 +13,6 @@ from shoal.telemetry import logger, measure
 
 IDLE_LIMIT_SECONDS = 360.0
 """Three times what an idle worker and its instance may take to go; the alarm's threshold in template.yaml."""
-_PAGE = 100
 
 
 def reconcile(event: object = None) -> dict[str, int]:
@@ -129,10 +128,4 @@ def _is_reconciled(deployment: Deployment) -> bool:
 
 
 def _with_fleet() -> list[Deployment]:
-    found: list[Deployment] = []
-    after = None
-    while True:
-        page, after = deployments.list_deployments(_PAGE, after)
-        found += [one for one in page if _is_reconciled(one)]
-        if after is None:
-            return found
+    return [one for one in deployments.every_deployment() if _is_reconciled(one)]
