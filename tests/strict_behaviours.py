@@ -196,6 +196,15 @@ def a_forced_deletion_terminates_protected_instances_and_takes_time(a: Account) 
     assert found["State"]["Name"] == "terminated"
 
 
+@shows("policy_is_kept", "policy_is_given_back")
+def a_change_of_the_size_leaves_the_mixed_instances_policy(a: Account) -> None:
+    a.template()
+    a.mixed_group()
+    a.autoscaling.update_auto_scaling_group(AutoScalingGroupName="gpu", MaxSize=0)
+    launch = a.described_group()["MixedInstancesPolicy"]["LaunchTemplate"]
+    assert [one["InstanceType"] for one in launch["Overrides"]] == ["g5.xlarge", "g6.xlarge"]
+
+
 @shows("template_token_is_honoured", "template_request_is_kept", "template_token_is_remembered")
 def the_same_template_token_answers_the_same_template(a: Account) -> None:
     assert a.template(ClientToken="t") == a.template(ClientToken="t")

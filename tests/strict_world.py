@@ -90,6 +90,29 @@ class Account:
         )
         return str(self.described_group(name)["AutoScalingGroupARN"])
 
+    @staticmethod
+    def version(name: str = "gpu", number: str = "1") -> dict[str, str]:
+        return {"LaunchTemplateName": name, "Version": number}
+
+    def policy(
+        self, types: tuple[str, ...] = ("g5.xlarge", "g6.xlarge"), template: str = "gpu", version: str = "1",
+        **distribution: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """A mixed instances policy: all on Spot."""
+        launch = {
+            "LaunchTemplateSpecification": self.version(template, version),
+            "Overrides": [{"InstanceType": one} for one in types],
+        }
+        given = {"OnDemandPercentageAboveBaseCapacity": 0, **distribution}
+        return {"LaunchTemplate": launch, "InstancesDistribution": given}
+
+    def mixed_group(self, **policy: Any) -> None:
+        """An Auto Scaling group ``gpu`` with such a policy."""
+        self.autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName="gpu", MixedInstancesPolicy=self.policy(**policy), MinSize=0, MaxSize=2,
+            VPCZoneIdentifier=",".join(self.subnets),
+        )  # fmt: skip
+
     def described_group(self, name: str = "gpu") -> dict[str, Any]:
         found = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         return dict(found["AutoScalingGroups"][0]) if found["AutoScalingGroups"] else {}

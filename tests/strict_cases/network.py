@@ -178,6 +178,27 @@ SCALING = [
         ),
         lambda a: a.scaling_group(MinSize=1, DesiredCapacity=1),
     ),
+    *[
+        Case(rule, "ValidationError", lambda a, given=given: a.mixed_group(**given), lambda a: a.template())
+        for rule, given in (
+            ("policy_template_exists", {"template": "none"}),
+            ("overrides_are_instance_types", {"types": ["g5.xlarge", "g5.xlarge"]}),
+            ("overrides_are_instance_types", {"types": ["g5.xlarge", "g99.xlarge"]}),
+            ("overrides_are_instance_types", {"types": ["g5.xlarge", "g5g.xlarge"]}),
+            ("distribution_is_in_range", {"OnDemandBaseCapacity": -1}),
+            ("distribution_is_in_range", {"OnDemandPercentageAboveBaseCapacity": 101}),
+            ("distribution_is_in_range", {"SpotAllocationStrategy": "cheapest"}),
+            ("group_template_version_exists", {"version": "2"}),
+        )
+    ],
+    Case(
+        "policy_stands_alone",
+        "ValidationError",
+        lambda a: a.autoscaling.update_auto_scaling_group(
+            AutoScalingGroupName="gpu", MixedInstancesPolicy=a.policy(), LaunchTemplate=a.version()
+        ),
+        lambda a: a.scaling_group(),
+    ),
     Case(
         "template_name_is_valid",
         "InvalidLaunchTemplateName.MalformedException",

@@ -26,6 +26,7 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     elbv2_tags,
     elbv2_targets,
     messages,
+    mixed_instances,
     template_versions,
 )
 from shoal_local.strict.choices import demand_paths, forgive_paths

@@ -86,7 +86,8 @@ def deleted_versions_are_not_described(call: Call, result: Any) -> None:
 def group_template_version_exists(call: Call) -> None:
     """Auto Scaling API LaunchTemplateSpecification, Version: an unknown one is a ValidationError (moto keeps
     it and breaks at the next launch)."""
-    wanted = call.get("LaunchTemplate") or {}
+    mixed = (call.get("MixedInstancesPolicy") or {}).get("LaunchTemplate") or {}
+    wanted = call.get("LaunchTemplate") or mixed.get("LaunchTemplateSpecification") or {}
     ec2 = call.backend("ec2")
     identity = wanted.get("LaunchTemplateId") or ec2.launch_template_name_to_ids.get(
         wanted.get("LaunchTemplateName")

@@ -88,6 +88,14 @@ def test_the_worker_gets_the_environment_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize(
+    ("more", "told"),
+    [({}, "g5.xlarge"), ({"spot": True}, "g5.xlarge"), ({"instance_types": ["g6.xlarge"]}, "")],
+)
+def test_the_worker_is_told_its_instance_type_where_there_is_one(more: dict[str, Any], told: str) -> None:
+    assert environment_of(context_of(**more))["SHOAL_INSTANCE_TYPE"] == told
+
+
+@pytest.mark.parametrize(
     ("serves", "compute", "ports", "gpus"),
     [
         ("queue", "ec2-gpu", None, 1),

@@ -24,7 +24,7 @@ def list_all(request: Request, name: str) -> Answer:
     deployment = deployments.get(known_name(name))
     after = position_of(request.query, r"[^\x00-\x1f]{1,200}") or ""
     found, position = dives.list_dives(
-        deployment.name, deployment.spec.instance_type, limit_of(request.query), after
+        deployment.name, deployment.spec.every_instance_type, limit_of(request.query), after
     )
     return Answer(HTTPStatus.OK, DivePage(dives=found, next_token=token_for(position)))
 

@@ -35,7 +35,8 @@ def read_specification(tree: Any) -> tuple[DeploymentSpec, list[Adjustment]]:
     adjustments = [*_adjust_name(fields), *_adjust_volume(fields)]
     spec = validated(DeploymentSpec, fields, "the specification")
     if spec.budget_usd is not None and spending.price_of(spec) is None:
-        detail = f"the price of {spec.instance_type} is not known: leave budget_usd out"
+        types = ", ".join(spec.every_instance_type)
+        detail = f"the price of {types} is not known: leave budget_usd out"
         raise field_error("budget_usd", detail)
     return spec, adjustments
 

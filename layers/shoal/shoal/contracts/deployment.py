@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, EmailStr, Field, model_validator
@@ -14,6 +15,10 @@ MINIMUM_ROOT_VOLUME_GIB = 30
 Serves = Literal["queue", "endpoint"]
 Compute = Literal["ec2-gpu", "fargate-cpu"]
 Routing = Literal["port", "host"]
+InstanceType = Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9]+$", max_length=40)]
+
+_ARM = re.compile(r"^(a1|[a-z]+[0-9]+[a-z]*g[a-z0-9-]*)\.")
+"""EC2 guide, "Instance type naming conventions": a ``g`` behind the generation is AWS Graviton, an ARM."""
 
 
 def _either(*names: str) -> AliasChoices:
@@ -50,7 +55,14 @@ class DeploymentSpec(BaseModel):
     track_config: S3Uri | None = None
     args: str = Field("", max_length=2000)
 
-    instance_type: str = Field("g5.xlarge", pattern=r"^[a-z0-9-]+\.[a-z0-9]+$")
+    instance_type: InstanceType = "g5.xlarge"
+    instance_types: tuple[InstanceType, ...] = Field(
+        (), max_length=19, description="further types, for where instance_type is not to be had"
+    )
+    spot: bool = Field(False, description="instances on Spot, which AWS may take back at two minutes' notice")
+    on_demand_base: int = Field(
+        0, ge=0, le=100, description="of a fleet on Spot: the first instances are on demand"
+    )
     fleet_size: int = Field(1, ge=1, le=100, validation_alias=_either("fleet_size", "FleetSize"))
     root_volume_gib: int = Field(
         100, ge=1, le=16384, validation_alias=_either("root_volume_gib", "BlockDeviceVolumeGBRoot")
@@ -91,6 +103,29 @@ class DeploymentSpec(BaseModel):
             if getattr(self, field) is not None and not self.has_queue:
                 raise ValueError(f"{field}: is for videos: add queue to serves")
         return self
+
+    @model_validator(mode="after")
+    def _mixes_instances(self) -> DeploymentSpec:
+        if self.is_mixed and self.compute != "ec2-gpu":
+            raise ValueError("spot, instance_types: are for GPU instances: leave compute at ec2-gpu")
+        if self.on_demand_base and not self.spot:
+            raise ValueError("on_demand_base: needs spot: true; without it every instance is on demand")
+        types = self.every_instance_type
+        if len(set(types)) < len(types):
+            raise ValueError("instance_types: name each type once, and instance_type not again")
+        if len({bool(_ARM.match(one)) for one in types}) > 1:
+            raise ValueError("instance_types: all of one architecture; a g behind the number is ARM")
+        return self
+
+    @property
+    def every_instance_type(self) -> tuple[str, ...]:
+        """In the order in which they are wanted on demand."""
+        return (self.instance_type, *self.instance_types)
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its group buys otherwise than one type on demand."""
+        return self.spot or bool(self.instance_types)
 
     @property
     def has_endpoint(self) -> bool:

@@ -11,7 +11,7 @@ from shoal.deployments import ledger, prices
 from shoal.deployments.leftovers import BY_HAND
 from shoal.deployments.model import Deployment
 from shoal.deployments.steps import context_of
-from shoal.resources import BY_KIND, instances
+from shoal.resources import BY_KIND, instance_mix, instances
 from shoal.resources.auto_scaling_group import describe_group
 from shoal.resources.host_rule import hosts_of
 from shoal.resources.kind import Context, Entry, Scope
@@ -57,9 +57,13 @@ def _service(entry: Entry, made: Made, context: Context) -> Iterator[str]:
 
 
 def _group(entry: Entry, made: Made, context: Context) -> Iterator[str]:  # noqa: ARG001 (as the others)
-    most = (describe_group(entry.name) or {}).get("MaxSize", 0)
+    group = describe_group(entry.name) or {}
+    most = group.get("MaxSize", 0)
     if context.halted and most:
         yield f"the deployment is stopped, and {most} instances may start: its maximum is not 0"
+    otherwise = instance_mix.difference(context.spec, group)
+    if otherwise:
+        yield otherwise
 
 
 def _running(context: Context) -> Iterator[Finding]:

@@ -6,6 +6,8 @@ On-demand list prices of us-west-2, Linux: instances from SkyPilot's catalog of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from shoal.resources import tagged
 
 READ_ON = "2026-11-21"
@@ -35,6 +37,12 @@ _MIB_PER_GIB = 1024
 def instance(instance_type: str) -> float | None:
     """USD an hour of a running instance; None for a type that is not in the table."""
     return _INSTANCE_USD_PER_HOUR.get(instance_type)
+
+
+def dearest(instance_types: Iterable[str]) -> float | None:
+    """USD an hour of the dearest of some types; None where one is not in the table."""
+    found = [instance(one) for one in instance_types]
+    return None if None in found else max(one for one in found if one is not None)
 
 
 def fargate_task(cpu_units: int, memory_mib: int) -> float:

@@ -41,10 +41,11 @@ def key_of(deployment: Deployment) -> table.Item:
 
 
 def price_of(spec: DeploymentSpec) -> float | None:
-    """USD an hour of one worker; None where the price of its instance type is not known."""
+    """USD an hour of one worker, of several types the dearest, Spot as on demand; None where the price of one
+    is not known."""
     if spec.compute == "fargate-cpu":
         return prices.fargate_task(spec.cpu, spec.memory_mib)
-    instance = prices.instance(spec.instance_type)
+    instance = prices.dearest(spec.every_instance_type)
     return None if instance is None else instance + prices.volume(spec.root_volume_gib)
 
 

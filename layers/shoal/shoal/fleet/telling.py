@@ -25,7 +25,7 @@ def budget(deployment: Deployment, spent: Spending) -> None:
 
 def dives(deployment: Deployment) -> None:
     """How each dive that is over went; once, unless videos come to it again."""
-    for dive, opened_at in jobs.dives.ended(deployment.name, deployment.spec.instance_type):
+    for dive, opened_at in jobs.dives.ended(deployment.name, deployment.spec.every_instance_type):
         what = f"DIVE#{dive.job_name}#{dive.submitted}#{opened_at}"
         if notify.once.send(deployment, what, functools.partial(_of_dive, deployment, dive)):
             jobs.dives.close(deployment.name, dive)

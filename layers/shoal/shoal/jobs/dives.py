@@ -49,11 +49,11 @@ class Dive(BaseModel):
 
 
 def list_dives(
-    deployment: str, instance_type: str, limit: int, after: str = ""
+    deployment: str, instance_types: tuple[str, ...], limit: int, after: str = ""
 ) -> tuple[list[Dive], str | None]:
     """A page of dives by name, and the name to give as ``after`` for the next."""
     items = table.query_after(table.deployment_key(deployment), _PREFIX, after, limit + 1)
-    dives = _seen(deployment, items[:limit], instance_type)
+    dives = _seen(deployment, items[:limit], instance_types)
     return dives, dives[-1].job_name if len(items) > limit else None
 
 
@@ -68,7 +68,7 @@ def opening(deployment: str, job_name: str) -> table.Write:
     }
 
 
-def ended(deployment: str, instance_type: str) -> list[tuple[Dive, str]]:
+def ended(deployment: str, instance_types: tuple[str, ...]) -> list[tuple[Dive, str]]:
     """The dives that are over and of which nobody was told, each with the time it was opened at.
 
     It reads those that are open, however many there were.
@@ -76,7 +76,7 @@ def ended(deployment: str, instance_type: str) -> list[tuple[Dive, str]]:
     marks = table.query(table.deployment_key(deployment), _OPEN)
     opened = {str(one["sk"]).removeprefix(_OPEN): str(one["opened_at"]) for one in marks}
     items = table.read_many([dive_key(deployment, name) for name in opened])
-    dives = _seen(deployment, items, instance_type)
+    dives = _seen(deployment, items, instance_types)
     return [(one, opened[one.job_name]) for one in dives if one.is_over]
 
 
@@ -104,18 +104,19 @@ def _ended(item: table.Item) -> int:
     return sum(int(item.get(name, 0)) for name in ("succeeded", "failed", "cancelled"))
 
 
-def _seen(deployment: str, items: list[table.Item], instance_type: str) -> list[Dive]:
+def _seen(deployment: str, items: list[table.Item], instance_types: tuple[str, ...]) -> list[Dive]:
     """With the manifest that each was submitted by last, where it was."""
     keys = [key_of(deployment, str(item["manifest"])) for item in items if item.get("manifest")]
     known = {str(found["manifest_id"]): Manifest.model_validate(found) for found in table.read_many(keys)}
-    return [_dive(item, instance_type, known.get(str(item.get("manifest")))) for item in items]
+    return [
+        _dive(item, prices.dearest(instance_types), known.get(str(item.get("manifest")))) for item in items
+    ]
 
 
-def _dive(item: table.Item, instance_type: str, manifest: Manifest | None) -> Dive:
+def _dive(item: table.Item, price: float | None, manifest: Manifest | None) -> Dive:
     submitted, ended = int(item.get("submitted", 0)), _ended(item)
     waiting = max(0, submitted - ended)
     work_hours = float(item.get("work_seconds", 0)) / 3600
-    price = prices.instance(instance_type)
     created_at = str(item.get("created_at", ""))
     return Dive(
         job_name=str(item["sk"]).removeprefix(_PREFIX),

@@ -6,6 +6,7 @@ from typing import Any
 
 from shoal.aws import client, code_of, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
+from shoal.resources.instance_mix import SUBNETS, purchase
 from shoal.resources.kind import (
     GONE,
     Answer,
@@ -68,9 +69,10 @@ class AutoScalingGroup:
         with domain_errors(f"update Auto Scaling group {self.name(context)}"):
             client("autoscaling").update_auto_scaling_group(
                 AutoScalingGroupName=self.name(context),
-                LaunchTemplate=_template(context),
+                **purchase(context.spec, _template(context)),
                 MinSize=0,
                 MaxSize=most_instances(context.spec),
+                VPCZoneIdentifier=_zones(context),
             )
 
     def halt(self, scope: Scope) -> int:
@@ -94,11 +96,11 @@ class AutoScalingGroup:
     def _create(self, context: Context) -> Made:
         client("autoscaling").create_auto_scaling_group(
             AutoScalingGroupName=self.name(context),
-            LaunchTemplate=_template(context),
+            **purchase(context.spec, _template(context)),
             MinSize=0,
             DesiredCapacity=0,
             MaxSize=most_instances(context.spec),
-            VPCZoneIdentifier=",".join(settings().subnets()),
+            VPCZoneIdentifier=_zones(context),
             NewInstancesProtectedFromScaleIn=True,
             Tags=_tags(context.tags() | {"AmazonECSManaged": "true"}),
         )
@@ -124,6 +126,11 @@ def describe_group(name: str) -> dict[str, Any] | None:
 def _template(context: Context) -> dict[str, str]:
     version = context.made["launch_template_version"]
     return {"LaunchTemplateId": version.arn, "Version": version.extra["version"]}
+
+
+def _zones(context: Context) -> str:
+    """The subnets of its types' zones, or all of the stack."""
+    return context.made["launch_template_version"].extra.get(SUBNETS) or ",".join(settings().subnets())
 
 
 def _tags(tags: dict[str, str]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from shoal.aws import client, domain_errors
 from shoal.contracts.deployment import DeploymentSpec
 from shoal.errors import AwsError
+from shoal.resources.instance_mix import SUBNETS, subnets_for
 from shoal.resources.kind import GONE, Answer, Context, Entry, Found, Made, Scope
 from shoal.resources.launch_template import (
     ABSENT,
@@ -38,9 +39,16 @@ class LaunchTemplateVersion:
         return scope.name(limit=NAME_LIMIT)
 
     def basis(self, spec: DeploymentSpec) -> object:
-        return spec.instance_type, spec.root_volume_gib
+        return spec.every_instance_type, spec.root_volume_gib, spec.is_mixed
 
     def make(self, context: Context) -> Made:
+        """With the subnets of its revision, where the types decide them: a rollback uses the same."""
+        made = self._made(context)
+        if not context.spec.is_mixed:
+            return made
+        return Made(made.arn, made.extra | {SUBNETS: ",".join(subnets_for(context.spec))})
+
+    def _made(self, context: Context) -> Made:
         template = context.made["launch_template"]
         if template.revision == context.revision:
             return Made(template.arn, {"version": FIRST_VERSION, **template.extra})

@@ -29,6 +29,7 @@ from shoal.settings import settings
 _DELETE_A_CALL = 10
 _NOT_OF_THE_TASK = (
     "comment", "notify", "fleet_size", "instance_type", "root_volume_gib", "budget_usd", "deadline_hours",
+    "instance_types", "spot", "on_demand_base",
 )  # fmt: skip
 """What of a specification no worker is told."""
 _ABSENT = frozenset({"ClientException", "InvalidParameterException"})

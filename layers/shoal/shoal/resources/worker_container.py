@@ -53,7 +53,7 @@ def environment(context: Context) -> dict[str, str]:
         "SHOAL_ARGS": spec.args,
         "SHOAL_IMAGE_URI": image(spec),
         "SHOAL_MODEL_VERSION": "" if spec.model_version is None else str(spec.model_version),
-        "SHOAL_INSTANCE_TYPE": spec.instance_type if spec.compute == "ec2-gpu" else "",
+        "SHOAL_INSTANCE_TYPE": _instance_type(spec),
         "SHOAL_PORT": str(PORT),
         "VIDEO_QUEUE": context.made["queue"].extra["url"] if spec.has_queue else "",
         "VIDEO_BUCKET": given.need("data_bucket"),
@@ -62,6 +62,11 @@ def environment(context: Context) -> dict[str, str]:
         "TIMEOUT_HOURS": f"{spec.timeout_hours:g}",
         "AWS_REGION": given.aws_region,
     }
+
+
+def _instance_type(spec: DeploymentSpec) -> str:
+    """Where there is but one; of several a task definition cannot tell which it runs on."""
+    return spec.instance_type if spec.compute == "ec2-gpu" and not spec.instance_types else ""
 
 
 def image(spec: DeploymentSpec) -> str:
