@@ -14,7 +14,7 @@ import numpy as np
 from shoal_worker.layouts import Layout
 from shoal_worker.nms import MAXIMUM_CANDIDATES
 from shoal_worker.onnxgraph import Graph
-from shoal_worker.preprocess import GREY, Letterbox, channel_scales
+from shoal_worker.preprocess import GREY, Letterbox, channel_scales, odd_factor
 
 FRAMES, COLOURS, TENSOR = "frames", "to_rgb", "tensor"
 OUTPUT, THRESHOLD, OVERLAP, LIMIT, APART, WANTED, FOUND = (
@@ -28,7 +28,8 @@ class."""
 def planes_graph(letterbox: Letterbox, batch: int, element: type[np.generic], *, normalise: bool) -> bytes:
     """From NV12 frames (batch, height * 3 / 2, width) uint8 and the affine ``COLOURS`` (3, 4) to a tensor.
 
-    The frame's sides are even. The planes are scaled first and become RGB after, as on the processor.
+    The frame's sides are even. The planes are scaled first and become RGB after, as on the processor, and
+    where that takes every block's middle pixel, so does this.
     """
     (height, width), (rows, columns) = letterbox.frame, letterbox.inner
     graph = Graph("planes")
@@ -38,8 +39,10 @@ def planes_graph(letterbox: Letterbox, batch: int, element: type[np.generic], *,
     pairs = _sliced(graph, frames, 1, height, height * 3 // 2)
     pairs = _reshaped(graph, pairs, (batch, height // 2, width // 2, 2))
     chroma = graph.node("Transpose", pairs, perm=[0, 3, 1, 2])
+    mode = "nearest" if odd_factor(letterbox.frame, letterbox.inner) else "linear"
     scaled = [
-        _resized(graph, plane, (batch, count, rows, columns)) for plane, count in ((luma, 1), (chroma, 2))
+        _resized(graph, plane, (batch, count, rows, columns), mode)
+        for plane, count in ((luma, 1), (chroma, 2))
     ]
     flat = _reshaped(graph, graph.node("Concat", *scaled, axis=1), (batch, 3, rows * columns))
     mixed = graph.node("MatMul", _sliced(graph, colours, 1, 0, 3), flat)
@@ -141,10 +144,10 @@ def _corners(graph: Graph, boxes: str) -> tuple[str, str]:
     return graph.node("Sub", centre, half), graph.node("Add", centre, half)
 
 
-def _resized(graph: Graph, plane: str, shape: tuple[int, ...]) -> str:
-    """Bilinear by the middles of pixels, without smoothing, as OpenCV's INTER_LINEAR."""
+def _resized(graph: Graph, plane: str, shape: tuple[int, ...], mode: str) -> str:
+    """By the middles of pixels, without smoothing, as OpenCV's INTER_LINEAR or INTER_NEAREST_EXACT."""
     sizes, whole = graph.constant(shape, np.int64), graph.node("Cast", plane, to=1)
-    return graph.node("Resize", whole, "", "", sizes, mode="linear",
+    return graph.node("Resize", whole, "", "", sizes, mode=mode,
                       coordinate_transformation_mode="half_pixel")  # fmt: skip
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from shoal_worker.frames import Image
 from shoal_worker.motion import thumbnail
-from shoal_worker.planes import colours, luma, packed, scaled_rgb
+from shoal_worker.planes import Scaler, colours, luma, packed
 from shoal_worker.preprocess import Letterbox, whole_size
 from shoal_worker.spans import Plan, Span, in_order, plan_spans
 from shoal_worker.video import VideoInfo, VideoReader
@@ -39,6 +39,36 @@ class Prepared:
     thumbnail: tuple[Image, float] | None
     whole: Image | None = None
     colours: npt.NDArray[np.float32] | None = None
+
+
+class Preparing:
+    """Turns one decoder's frames into what later stages need, by way of buffers that are kept; one thread at
+    a time. The arguments are those of ``Decoding``, ``whole`` as (height, width)."""
+
+    def __init__(
+        self, letterbox: Letterbox, whole: tuple[int, int] | None, *, camera: bool, unscaled: bool
+    ) -> None:
+        self._letterbox, self._unscaled = letterbox, unscaled
+        self._scaled, self._whole = Scaler(letterbox.inner), Scaler(whole) if whole else None
+        self._thumbnails = thumbnail if camera else None
+
+    def __call__(self, frame: av.VideoFrame) -> Prepared:
+        """A decoded frame."""
+        picture, to_rgb = self._pictured(frame)
+        whole = self._whole(frame) if self._whole else None
+        if self._thumbnails is None:
+            return Prepared(picture, None, whole, to_rgb)
+        grey = luma(frame)
+        small = self._thumbnails(frame.to_ndarray(format="rgb24") if grey is None else grey)
+        return Prepared(picture, small, whole, to_rgb)
+
+    def _pictured(self, frame: av.VideoFrame) -> tuple[Image, npt.NDArray[np.float32] | None]:
+        whole = packed(frame) if self._unscaled else None
+        if whole is not None and (frame.height, frame.width) == self._letterbox.frame:
+            return whole, colours(frame)
+        picture = self._letterbox.empty()
+        self._scaled(frame, self._letterbox.inside(picture))
+        return picture, None
 
 
 class Decoding:
@@ -89,11 +119,12 @@ class Decoding:
             yield from self._split()
 
     def _serial(self) -> Iterator[Prepared]:
+        prepared = self._preparing()
         with VideoReader(self._path, hardware=self._hardware) as reader:
             for frame in reader.decoded():
                 self.frames += 1
                 if self._wanted():
-                    yield self._prepared(frame)
+                    yield prepared(frame)
             self.damaged, self.decoder = reader.damaged, reader.decoder
 
     def _split(self) -> Iterator[Prepared]:
@@ -119,22 +150,11 @@ class Decoding:
         return False
 
     def _span(self, span: Span) -> Iterator[Prepared]:
+        prepared = self._preparing()
         with VideoReader(self._path, 1, self._hardware) as reader:
             for frame in reader.between(span.first, span.end):
-                yield self._prepared(frame)
+                yield prepared(frame)
             self.decoder = f"{reader.decoder} x{self._decoders}"
 
-    def _prepared(self, frame: av.VideoFrame) -> Prepared:
-        picture, to_rgb = self._pictured(frame)
-        whole = scaled_rgb(frame, self._whole) if self._whole else None
-        if not self._camera:
-            return Prepared(picture, None, whole, to_rgb)
-        grey = luma(frame)
-        small = thumbnail(frame.to_ndarray(format="rgb24") if grey is None else grey)
-        return Prepared(picture, small, whole, to_rgb)
-
-    def _pictured(self, frame: av.VideoFrame) -> tuple[Image, npt.NDArray[np.float32] | None]:
-        whole = packed(frame) if self._unscaled else None
-        if whole is not None and (frame.height, frame.width) == (self.info.height, self.info.width):
-            return whole, colours(frame)
-        return self._letterbox.bordered(scaled_rgb(frame, self._letterbox.inner)), None
+    def _preparing(self) -> Preparing:
+        return Preparing(self._letterbox, self._whole, camera=self._camera, unscaled=self._unscaled)

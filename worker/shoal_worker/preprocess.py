@@ -35,6 +35,19 @@ def whole_size(frame: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(frame[0] * ratio)), max(1, round(frame[1] * ratio))
 
 
+def odd_factor(frame: tuple[int, int], size: tuple[int, int]) -> int:
+    """The odd whole number above 1 by which both sides of a frame (height, width) are divided to make
+    ``size``; 0 where there is none. Linear scaling then takes the middle pixel of every block."""
+    factor = frame[0] // size[0]
+    whole = frame == (factor * size[0], factor * size[1])
+    return factor if whole and factor > 1 and factor % 2 else 0
+
+
+def interpolation(frame: tuple[int, int], size: tuple[int, int]) -> int:
+    """OpenCV's flag for linear scaling, in the fastest way that gives the same."""
+    return cv2.INTER_NEAREST_EXACT if odd_factor(frame, size) else cv2.INTER_LINEAR
+
+
 class Letterbox:
     """Fits frames of one size into pictures of one size, with their proportions kept, or stretched.
 
@@ -53,21 +66,30 @@ class Letterbox:
 
     def __call__(self, image: Image) -> Image:
         """A frame (height, width, 3) uint8 RGB as a new picture of the input's size."""
-        return self.bordered(cv2.resize(image, self.inner[::-1], interpolation=cv2.INTER_LINEAR))
+        picture, kind = self.empty(), interpolation((image.shape[0], image.shape[1]), self.inner)
+        cv2.resize(image, self.inner[::-1], self.inside(picture), interpolation=kind)
+        return picture
 
     @property
     def corner(self) -> tuple[int, int]:
         """Where (top, left) the scaled frame stands in the input."""
         return self._top, self._left
 
-    def bordered(self, scaled: Image) -> Image:
-        """A picture of size ``inner`` with the grey border around it; the picture itself where there is
-        none."""
-        if self.inner == self.size:
-            return scaled
-        canvas: Image = np.full((*self.size, 3), GREY, np.uint8)
-        canvas[self._top : self._top + self.inner[0], self._left : self._left + self.inner[1]] = scaled
-        return canvas
+    def empty(self) -> Image:
+        """A new picture of the input's size with the grey border; what the frame will cover is undefined."""
+        picture: Image = np.empty((*self.size, 3), np.uint8)
+        bottom, right = self._top + self.inner[0], self._left + self.inner[1]
+        picture[: self._top], picture[bottom:] = GREY, GREY
+        picture[self._top : bottom, : self._left], picture[self._top : bottom, right:] = GREY, GREY
+        return picture
+
+    def inside(self, picture: Image) -> Image:
+        """The part of a picture of the input's size that the frame covers, as a view."""
+        rows, columns = (
+            slice(self._top, self._top + self.inner[0]),
+            slice(self._left, self._left + self.inner[1]),
+        )
+        return picture[rows, columns]
 
     def restore(self, boxes: Floats) -> Floats:
         """Boxes (n, 4) left top right bottom of the input, in pixels of the frame and clipped to it."""

@@ -22,8 +22,8 @@ from shoal_worker.inference import open_inference
 from shoal_worker.layouts import Layout
 from shoal_worker.nms import MAXIMUM_CANDIDATES, read_output
 from shoal_worker.onnxgraph import Graph
-from shoal_worker.planes import colours, packed, scaled_rgb
-from shoal_worker.prepare import Decoding, Prepared
+from shoal_worker.planes import Scaler, colours, packed, scaled_rgb
+from shoal_worker.prepare import Decoding, Prepared, Preparing
 from shoal_worker.preprocess import Batcher, Letterbox
 from tiny_models import write_model
 from tiny_videos import picture, write_video
@@ -48,6 +48,12 @@ def _frame(kind: str, space: int = 1, span: int = 1, size: tuple[int, int] = (18
     return frame
 
 
+def _fitted(frame: av.VideoFrame, letterbox: Letterbox) -> np.ndarray:
+    picture = letterbox.empty()
+    Scaler(letterbox.inner)(frame, letterbox.inside(picture))
+    return picture
+
+
 @pytest.mark.parametrize("element", list(KINDS))
 @pytest.mark.parametrize(
     ("letterbox", "normalise"),
@@ -55,8 +61,9 @@ def _frame(kind: str, space: int = 1, span: int = 1, size: tuple[int, int] = (18
         (Letterbox((180, 240), SIZE), False),
         (Letterbox((180, 240), (160, 128)), False),
         (Letterbox((180, 240), (96, 160), stretch=True), True),
+        (Letterbox((180, 240), (60, 96)), False),
     ],
-    ids=["filled", "with a border", "stretched and normalised"],
+    ids=["filled", "with a border", "stretched and normalised", "by an odd factor"],
 )
 def test_planes_become_the_tensor_that_the_processor_makes(letterbox, normalise, element):
     # Given two decoded frames
@@ -67,7 +74,7 @@ def test_planes_become_the_tensor_that_the_processor_makes(letterbox, normalise,
     stacked = np.stack([packed(frames[0]), packed(frames[1]), np.zeros((270, 240), np.uint8)])
     found = _run(graph, **{graphs.FRAMES: stacked, graphs.COLOURS: colours(frames[0])})
     # Then the tensor is the processor's, up to rounding
-    pictures = [letterbox.bordered(scaled_rgb(frame, letterbox.inner)) for frame in frames]
+    pictures = [_fitted(frame, letterbox) for frame in frames]
     expected = Batcher(3, letterbox.size, element, 1, normalise=normalise)(pictures)
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
     scale = 1 / 0.224 if normalise and element is not np.uint8 else 1
@@ -253,25 +260,16 @@ def test_a_decoder_may_change_its_format_within_a_batch():
     # Given a network of four frames at once, and grey frames in formats that its device scales and not
     session = onnxruntime.InferenceSession(_brightness(4), providers=["CPUExecutionProvider"])
     card, model = _model(Layout.YOLOV8, 1, session, batch=4)
-    frames = []
+    letterbox = Letterbox((192, 256), SIZE)
+    prepared, batch = Preparing(letterbox, None, camera=False, unscaled=True), []
     for kind, grey in (("yuv420p", 50), ("yuv444p", 100), ("nv12", 150)):
         frame = av.VideoFrame.from_ndarray(np.full((192, 256, 3), grey, np.uint8), format="rgb24")
-        frames.append(Decoding._pictured(_Decoder(), frame.reformat(format=kind)))
-    batch = [Prepared(picture, None, colours=to_rgb) for picture, to_rgb in frames]
+        batch.append(prepared(frame.reformat(format=kind)))
     assert [frame.picture.ndim for frame in batch] == [2, 3, 2]
     # When they go through it in one batch that is not full, Then each has its own answer, in order
-    inference = DeviceInference(card, model, _Decoder._letterbox, TrackOptions())
+    inference = DeviceInference(card, model, letterbox, TrackOptions())
     scores = [float(found.scores[0]) for found in inference.submit(batch)()]
     assert scores == pytest.approx([50 / 255, 100 / 255, 150 / 255], abs=0.01)
-
-
-class _Decoder:
-    """What a decoding knows when a frame comes."""
-
-    _letterbox, _unscaled = Letterbox((192, 256), SIZE), True
-
-    class info:
-        width, height = 256, 192
 
 
 def test_only_what_a_device_can_scale_is_handed_over_as_it_is(tmp_path):

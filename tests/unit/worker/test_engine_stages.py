@@ -13,7 +13,7 @@ import pytest
 from shoal_worker import Detector, TrackOptions
 from shoal_worker.hardware import accelerator, decoder_name
 from shoal_worker.layouts import Layout
-from shoal_worker.planes import luma, scaled_rgb
+from shoal_worker.planes import Scaler, luma, scaled_rgb
 from shoal_worker.prepare import Decoding, Prepared
 from shoal_worker.preprocess import Batcher, Letterbox
 from shoal_worker.readahead import read_ahead
@@ -51,6 +51,40 @@ def test_planes_scaled_first_give_the_usual_picture(kind, space):
     difference = np.abs(scaled_rgb(frame, SIZE).astype(int) - usual)
     assert difference.mean() < 2
     assert difference.max() < 16
+
+
+@pytest.mark.parametrize("kind", ["yuv420p", "nv12"])
+@pytest.mark.parametrize("factor", [3, 5, 7, 9])
+def test_by_an_odd_factor_every_pixel_is_the_middle_one_of_its_block(kind, factor):
+    # Given a frame with edges everywhere, so that the pixel beside the middle has another colour
+    random = np.random.default_rng(factor)
+    blocks = random.integers(0, 256, (14 * factor, 18 * factor, 3), np.uint8)
+    frame = av.VideoFrame.from_ndarray(blocks, format="rgb24").reformat(format="yuv420p", dst_colorspace=1)
+    frame.colorspace, frame.color_range = 1, 1
+    # When it is scaled, from either form that decoders answer, Then the picture is the middle of every block
+    # of FFmpeg's, luma and chroma
+    middles = frame.to_ndarray(format="rgb24")[factor // 2 :: factor, factor // 2 :: factor]
+    difference = np.abs(scaled_rgb(frame.reformat(format=kind), (14, 18)).astype(int) - middles)
+    assert difference.max() <= 4
+    # And for a picture that is RGB already it is so to the bit
+    assert (Letterbox(blocks.shape[:2], (14, 18))(blocks) == cv2.resize(blocks, (18, 14))).all()
+
+
+@pytest.mark.parametrize("size", [(32, 44), (48, 66), (96, 132)], ids=["sampled", "halved", "as it is"])
+def test_pictures_that_were_handed_on_are_not_written_again(size):
+    # Given one scaler for several frames, of both forms that decoders answer
+    forms = {40: "yuv420p", 90: "nv12", 200: "yuv420p"}
+    greys = (np.full((96, 132, 3), level, np.uint8) for level in forms)
+    frames = [
+        av.VideoFrame.from_ndarray(grey, format="rgb24").reformat(format=form)
+        for grey, form in zip(greys, forms.values(), strict=True)
+    ]
+    scaler = Scaler(size)
+    # When they are scaled one after the other, Then each picture is what a scaler of its own makes
+    pictures = [scaler(frame) for frame in frames]
+    for frame, shown in zip(frames, pictures, strict=True):
+        assert (shown == scaled_rgb(frame, size)).all()
+    assert len({int(shown[0, 0, 0]) for shown in pictures}) == 3
 
 
 def test_luma_is_a_view_where_there_is_one():
