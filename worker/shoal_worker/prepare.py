@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shoal_worker.frames import Image
-from shoal_worker.motion import thumbnail
+from shoal_worker.motion import Thumbnails
 from shoal_worker.planes import Scaler, colours, luma, packed
 from shoal_worker.preprocess import Letterbox, whole_size
 from shoal_worker.spans import Plan, Span, in_order, plan_spans
@@ -50,7 +50,7 @@ class Preparing:
     ) -> None:
         self._letterbox, self._unscaled = letterbox, unscaled
         self._scaled, self._whole = Scaler(letterbox.inner), Scaler(whole) if whole else None
-        self._thumbnails = thumbnail if camera else None
+        self._thumbnails = Thumbnails() if camera else None
 
     def __call__(self, frame: av.VideoFrame) -> Prepared:
         """A decoded frame."""

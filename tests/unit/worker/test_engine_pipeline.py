@@ -15,7 +15,7 @@ from shoal_worker import Detector, Provenance, parse_track_config, read_archive,
 from shoal_worker.archive import write_archive
 from shoal_worker.draw import film_size
 from shoal_worker.errors import ArchiveError, OptionsError, TrackingStopped, VideoError
-from shoal_worker.motion import CameraMotion
+from shoal_worker.motion import CameraMotion, Thumbnails
 from shoal_worker.spans import plan_spans
 from tiny_models import write_model
 from tiny_videos import picture, write_video
@@ -315,6 +315,59 @@ def test_the_camera_s_motion_is_measured():
     assert second is not None
     assert second == pytest.approx(np.array([[1, 0, -12], [0, 1, -6]]), abs=0.6)
     assert camera.measure(np.zeros((360, 640, 3), np.uint8)) is None
+
+
+@pytest.mark.parametrize(("degrees", "zoom", "shift"), [(0.4, 1.0, 0), (0, 1.01, 0), (-0.3, 0.99, 40)])
+def test_the_camera_s_motion_is_exact_in_pixels_of_the_frame(degrees, zoom, shift):
+    # Given a sea floor that turns, comes nearer and shifts, grain, and an animal that crosses it on its own
+    random = np.random.default_rng(11)
+    floor = cv2.GaussianBlur(random.integers(0, 255, (540, 960), np.uint8), (0, 0), 6) * 6.0
+    floor = np.clip(floor - 5 * 127, 0, 255).astype(np.float32)
+    truth = cv2.getRotationMatrix2D((480, 270), degrees, zoom) + np.array([[0, 0, shift], [0, 0, -shift / 2]])
+    frames = [floor, cv2.warpAffine(floor, truth, (960, 540), borderMode=cv2.BORDER_REFLECT)]
+    for number, frame in enumerate(frames):
+        frame += random.normal(0, 3, frame.shape).astype(np.float32)
+        frame[200:300, 300 + 25 * number : 420 + 25 * number] = np.tile([[30.0], [220.0]], (50, 120))
+    # When the motion between the two is measured
+    camera = CameraMotion()
+    camera.measure(np.clip(frames[0], 0, 255).astype(np.uint8))
+    motion = camera.measure(np.clip(frames[1], 0, 255).astype(np.uint8))
+    # Then it takes points of the floor to where they are, all over the frame, to a third of a pixel
+    points = np.array([(x, y) for x in (100, 480, 860) for y in (60, 270, 480)], float)
+    off = points @ motion[:, :2].T + motion[:, 2] - (points @ truth[:, :2].T + truth[:, 2])
+    assert np.hypot(*off.T).max() < 1 / 3
+
+
+def test_a_thumbnail_s_motion_in_pixels_of_the_frame_turns_about_the_same_point(monkeypatch):
+    # Given thumbnails of a quarter of the size, one of which is the other zoomed about its pixel (30, 10)
+    zoom = np.array([[1.5, 0, 30 - 1.5 * 30], [0, 1.5, 10 - 1.5 * 10]])
+    monkeypatch.setattr("shoal_worker.motion._similarity", lambda *_: zoom.copy())
+    camera, grey = CameraMotion(), np.zeros((20, 60), np.uint8)
+    camera.follow(grey, 4.0)
+    # When the motion is told, Then the middle of that pixel is where it was in the frame
+    middle = np.array([4 * 30.5, 4 * 10.5])
+    motion = camera.follow(grey, 4.0)
+    assert motion[:, :2] @ middle + motion[:, 2] == pytest.approx(middle)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((1080, 1920), ((270, 480), 4.0)),
+        ((719, 1281), ((179, 320), 4.0)),
+        ((360, 480), ((360, 480), 1.0)),
+        ((1, 2000), ((1, 250), 8.0)),
+    ],
+)
+def test_a_thumbnail_is_halved_until_it_is_small(shape, expected):
+    # Given frames of any size, in colour or luma only, When the same object makes two thumbnails
+    thumbnails, frame = Thumbnails(), np.full((*shape, 3), 80, np.uint8)
+    first, factor = thumbnails(frame)
+    second, _ = thumbnails(frame[..., 0] // 2)
+    # Then each is the frame's own, and its factor is exact
+    assert (first.shape, factor) == expected
+    assert (set(first.ravel().tolist()), set(second.ravel().tolist())) == ({80}, {40})
+    assert not np.shares_memory(thumbnails(second)[0], second)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from shoal_worker.prepare import Prepared
 from shoal_worker.preprocess import Letterbox, whole_size
 
 THUMBNAIL_BYTES = WIDTH * 2048
-"""A thumbnail is 320 wide; of a frame more than six times as high as wide the camera is not measured."""
+"""A thumbnail is at most 480 wide; of a frame more than four times as high as wide the camera may stay
+unmeasured."""
 
 
 class ContainedDecoding:
