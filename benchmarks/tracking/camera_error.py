@@ -4,10 +4,10 @@ Usage: PYTHONPATH=worker .venv-peers/bin/python benchmarks/tracking/camera_error
 
 Known: frames of the two deep-sea clips turned, zoomed and shifted by known amounts (in every fifth case a
 random sea floor), with new grain, another exposure and six patches that move on their own; once with shifts
-about 10 pixels and once of 40 to 130. Real: neighbours, and every fourth frame, of the clip that shows the sea
-floor, against 1,500 corners followed at half the size. The other clip shows marine snow before a camera that
-stands still: its row says how far the answer follows the snow. A case's error is the root of the mean square
-over the frame.
+about 10 pixels and once of 40 to 130. Real: neighbours, and every fourth frame, of the clip that shows the
+sea floor, against 1,500 corners followed at half the size. The other clip shows marine snow before a camera
+that stands still: its row says how far the answer follows the snow. A case's error is the root of the mean
+square over the frame.
 """
 
 from __future__ import annotations
