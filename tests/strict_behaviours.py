@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from strict_cases import balancing, machines, watching
@@ -166,6 +167,26 @@ def an_instance_counts_the_tasks_that_a_service_put_there(a: Account) -> None:
     found = a.ecs.describe_container_instances(cluster="fish", containerInstances=[arn])
     (instance,) = found["containerInstances"]
     assert (instance["runningTasksCount"], instance["pendingTasksCount"]) == (0, 1)
+
+
+@shows("tasks_of_an_instance_are_listed", "stopped_task_ends_by_itself")
+def a_task_that_is_stopped_is_not_stopped_yet(a: Account) -> None:
+    from moto.backends import get_backend
+
+    an_instance_has_what_its_agent_says(a)
+    a.definition()
+    (arn,) = a.ecs.list_container_instances(cluster="fish")["containerInstanceArns"]
+    a.ecs.start_task(cluster="fish", taskDefinition="fish", containerInstances=[arn])
+    backend: Any = get_backend("ecs")["123456789012"]["us-west-2"]
+    (task,) = backend.tasks["fish"].values()
+    backend.tasks["fish"]["waits"] = SimpleNamespace(
+        task_arn="waits", cluster_arn=task.cluster_arn, container_instance_arn=None, desired_status="RUNNING"
+    )
+    found = a.ecs.list_tasks(cluster="fish", containerInstance=arn)["taskArns"]
+    stopped = a.ecs.stop_task(cluster="fish", task=found[0])["task"]
+    assert (stopped["desiredStatus"], stopped["lastStatus"]) == ("STOPPED", "RUNNING")
+    assert a.ecs.list_tasks(cluster="fish", containerInstance=arn)["taskArns"] == []
+    assert code_of(lambda: a.ecs.stop_task(cluster="fish", task="none")) == "InvalidParameterException"
 
 
 @shows("revisions_are_never_reused", "last_revision_is_remembered")

@@ -6,7 +6,7 @@ import os
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from shoal_local import inventory as accounts
 from shoal_local import server as servers
@@ -18,6 +18,9 @@ from shoal_local.faults import Faults
 from shoal_local.mailbox import Mail, Mailbox
 from shoal_local.names import ACCOUNT, REGION, backend
 from shoal_local.server import Server
+
+if TYPE_CHECKING:
+    from shoal_local.fleet.engine import Fleet
 
 BASE_DOMAIN = "shoal.localhost"
 """Names below ``localhost`` lead to this machine (RFC 6761), in browsers and in curl."""
@@ -73,6 +76,7 @@ class Cloud:
         self._mailbox = Mailbox()
         self._options = (deploy, iam, port, dict(parameters or {}), fleet)
         self._stoppers: list[Any] = []
+        self.fleet: Fleet | None = None
 
     def __enter__(self) -> Cloud:
         self.start()
@@ -123,7 +127,8 @@ class Cloud:
         if fleet:
             from shoal_local import fleet as fleets
 
-            self._stoppers.append(fleets.start(self))
+            self.fleet = fleets.start(self)
+            self._stoppers.append(self.fleet)
         if deploy:
             self.deploy(parameters=parameters)
 

@@ -60,6 +60,9 @@ def _tagging(call: Call, resources: tuple[str, ...]) -> list[Need]:
 @rule("ecs")
 def ecs(call: Call) -> list[Need]:
     action, p = f"ecs:{call.operation}", call.parameters
+    if call.operation == "ListTasks" and p.get("containerInstance"):
+        where = _ecs_arn("container-instance", _short(p.get("cluster")), str(p["containerInstance"]))
+        return [Need(action, (where,), _context(call))]
     if call.operation in _LISTS:
         return [Need(action, ANY, _context(call))]
     if call.operation in _CAPACITY:

@@ -2,7 +2,8 @@
 
 Sources: ECS guide, "Task metadata endpoint version 4", "Task IAM role" (the credentials document), "Task
 scale-in protection endpoint" (``PUT $ECS_AGENT_URI/task-protection/v1/state``). One server on loopback for
-all tasks, a secret token in each one's path, as the agent does.
+all tasks, a secret token in each one's path, as the agent does. Below ``imds/<instance>`` it also has what of
+an instance's metadata is simulated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from werkzeug.wrappers import Request, Response
 from shoal_local.clients import Clients
 from shoal_local.fleet.cloud import CloudFace
 from shoal_local.fleet.records import TaskRecord
+from shoal_local.fleet.spot import Notices
 from shoal_local.server import Server
 
 CREDENTIALS_HOURS = 6
@@ -35,8 +37,9 @@ class _Guest:
 class Agent:
     """Answers tasks while they run."""
 
-    def __init__(self, cloud: CloudFace) -> None:
+    def __init__(self, cloud: CloudFace, notices: Notices) -> None:
         self._cloud = cloud
+        self._notices = notices
         self._lock = threading.Lock()
         self._guests: dict[str, _Guest] = {}
         self._server = Server(self._application)
@@ -74,6 +77,10 @@ class Agent:
 
     def _answer(self, request: Request) -> Response:
         kind, _, rest = request.path.strip("/").partition("/")
+        if kind == "imds":
+            given = request.headers.get("X-aws-ec2-metadata-token", "")
+            status, text = self._notices.metadata(rest, request.method, given)
+            return Response(text, status)
         token, _, path = rest.partition("/")
         with self._lock:
             guest = self._guests.get(token)

@@ -19,6 +19,7 @@ from shoal_local.fleet.instances import Instances
 from shoal_local.fleet.records import TaskRecord
 from shoal_local.fleet.scheduler import Scheduler
 from shoal_local.fleet.simtime import SimTime
+from shoal_local.fleet.spot import Notices
 from shoal_local.fleet.targets import ADDRESSES
 from shoal_local.fleet.tasks import Tasks
 from shoal_local.fleet.times import FleetTimes
@@ -43,10 +44,11 @@ class Fleet:
         self.folder = Path(tempfile.mkdtemp(prefix="shoal-fleet-"))
         self._times = times or FleetTimes()
         self._time = SimTime(cloud.clock)
-        self._agent = Agent(cloud)
+        self._notices = Notices()
+        self._agent = Agent(cloud, self._notices)
         self._tasks = Tasks(cloud, self._agent, self._time, self._times, self.faults, self.folder, entrypoint)
         self._scheduler = Scheduler(self._tasks, self._time, self._times, self.faults)
-        self._instances = Instances(cloud, self._time, self._times, self._scheduler.lost)
+        self._instances = Instances(cloud, self._time, self._times, self._notices, self._scheduler.lost)
         self.balancer = Balancer(self._time, cloud.stand_ins)
         self._thread = threading.Thread(target=self._run, name="shoal-fleet", daemon=True)
 
@@ -62,6 +64,15 @@ class Fleet:
         self._agent.start()
         self.balancer.start()
         self._thread.start()
+
+    def interrupt(self, instance_id: str) -> None:
+        """EC2 takes a Spot instance back: its notice now, its end two minutes later.
+
+        Raises:
+            LookupError: there is no such Spot instance.
+        """
+        with LOCK:
+            self._notices.give(instance_id, self._time.now())
 
     def stop(self) -> None:
         """End the loop, the balancer, every process and thread, and remove the tasks' files. A second call

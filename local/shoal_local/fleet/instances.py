@@ -12,6 +12,7 @@ from shoal_local.fleet.placement import Resources, instances_for, left_over
 from shoal_local.fleet.records import TaskRecord
 from shoal_local.fleet.scaling import GroupState, desired_instances
 from shoal_local.fleet.simtime import SimTime
+from shoal_local.fleet.spot import NOTICE_SECONDS, Notices, is_drained_by_its_agent
 from shoal_local.fleet.times import FleetTimes
 from shoal_local.names import backend
 from shoal_local.strict.slow import pending
@@ -27,11 +28,17 @@ class Instances:
     """
 
     def __init__(
-        self, cloud: CloudFace, time: SimTime, times: FleetTimes, lost: Callable[[str, str], None]
+        self,
+        cloud: CloudFace,
+        time: SimTime,
+        times: FleetTimes,
+        notices: Notices,
+        lost: Callable[[str, str], None],
     ) -> None:
         self._cloud = cloud
         self._time = time
         self._times = times
+        self._notices = notices
         self._lost = lost
         self._boots: dict[str, Boot] = {}
         self._waiting_since: dict[str, float] = {}
@@ -44,6 +51,7 @@ class Instances:
 
     def step(self, tasks_of: TasksOn) -> None:
         """``tasks_of`` gives the tasks of a cluster that are not stopped."""
+        self._take_back()
         self._forget_gone()
         for provider in list(backend("ecs").capacity_providers.values()):
             group = group_of(provider)
@@ -60,6 +68,19 @@ class Instances:
                 boot = Boot(self._cloud, self._time, group, state.instance, self._times.boot)
                 self._boots[state.instance.id] = boot
                 boot.start()
+
+    def _take_back(self) -> None:
+        """Instances with a Spot notice: drained by their agent, terminated after their two minutes."""
+        for instance_id, notice in self._notices.given().items():
+            machine = backend("ec2").get_instance_by_id(instance_id)
+            if machine is None or machine.state != "running":
+                continue
+            passed = self._time.now() - notice.at
+            if passed >= NOTICE_SECONDS and self._time.clock.seconds(passed) >= self._times.real_notice:
+                _interrupt(machine.autoscaling_group, instance_id)
+            elif is_drained_by_its_agent(machine.autoscaling_group):
+                for host in _hosts_of(instance_id):
+                    host.status = "DRAINING"
 
     def _forget_gone(self) -> None:
         """ECS guide, "Deregistering a container instance": a terminated instance deregisters itself."""
@@ -144,6 +165,18 @@ def registered_in(clusters: Iterable[str], group: Any) -> dict[str, Any]:
     shelves = backend("ecs").container_instances
     found = [instance for cluster in clusters for instance in shelves.get(cluster, {}).values()]
     return {each.container_instance_arn: each for each in found if each.ec2_instance_id in mine}
+
+
+def _interrupt(group: Any, instance_id: str) -> None:
+    """The group starts another one in its place, as soon as it can."""
+    group.instance_states = [one for one in group.instance_states if one.instance.id != instance_id]
+    backend("ec2").terminate_instances([instance_id])
+    record(group, f"Terminating EC2 instance: {instance_id}", None)
+
+
+def _hosts_of(instance_id: str) -> list[Any]:
+    shelves = backend("ecs").container_instances.values()
+    return [one for shelf in shelves for one in shelf.values() if one.ec2_instance_id == instance_id]
 
 
 def free_on(instance: Any, tasks: Iterable[TaskRecord]) -> Resources:

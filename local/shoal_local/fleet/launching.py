@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from shoal_local.fleet.faults import FleetFaults
+from shoal_local.fleet.spot import mark
 from shoal_local.names import backend
 from shoal_local.patches import contract
 
@@ -44,6 +45,7 @@ def _launching(faults: FleetFaults, original: Callable[..., None]) -> Callable[.
             return
         before = {state.instance.id for state in group.instance_states}
         original(group, count_needed, propagated_tags)
+        mark(group)
         for state in group.instance_states:
             if state.instance.id not in before:
                 record(group, f"Launching a new EC2 instance: {state.instance.id}", None)

@@ -27,4 +27,6 @@ class FleetTimes:
     real_grace: float = 20.0
     """The health check grace period lasts at least this long, really (and never longer than it was asked
     for): behind it a real process imports and loads a model."""
+    real_notice: float = 20.0
+    """A Spot notice comes at least this long before the end, really: a function is called, a process ends."""
     real_tick: float = 0.05

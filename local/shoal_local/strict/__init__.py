@@ -20,6 +20,7 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     ecs_instances,
     ecs_protection,
     ecs_services,
+    ecs_tasks,
     elbv2_groups,
     elbv2_listeners,
     elbv2_rules,

@@ -184,6 +184,26 @@ def test_the_last_attempt_fails_the_job_and_leaves_the_message_to_the_dead_lette
     assert "S3 is slow" in room.record("j1")["reason"]
 
 
+@pytest.mark.parametrize(
+    ("released", "status", "tracked"), [(0, "FAILED", 0), (1, "SUCCEEDED", 1)], ids=["tried", "told to stop"]
+)
+def test_a_video_that_had_its_attempts_is_not_tried_by_a_further_message(
+    released: int, status: str, tracked: int, room: Any
+) -> None:
+    # Given five attempts by a message that was lost
+    room.put_video(VIDEO)
+    room.consumer.maximum_receives = 5
+    numbers = {"attempts": {"N": "5"}, "released": {"N": str(released)}, "status": {"S": "QUEUED"}}
+    key = {name: {"S": text} for name, text in job_key("reef", "j1").items()}
+    room.clients["dynamodb"].put_item(TableName="jobs", Item=key | numbers)
+    # When it comes again
+    room.send(BODY)
+    room.consumer.step()
+    # Then
+    assert (room.record("j1")["status"], len(room.tracker.seen), room.messages()) == (status, tracked, (0, 0))
+    assert status == "SUCCEEDED" or "5 attempts ended without a result" in room.record("j1")["reason"]
+
+
 @pytest.mark.parametrize(("policy", "expected"), [({"maxReceiveCount": "5"}, 5), (None, 0)])
 def test_the_queue_tells_its_last_attempt(policy: dict[str, str] | None, expected: int, room: Any) -> None:
     sqs = room.clients["sqs"]

@@ -38,6 +38,14 @@ def backoff(receives: int) -> int:
     return BACKOFF_SECONDS[min(max(receives, 1), len(BACKOFF_SECONDS)) - 1]
 
 
+def _worn_out(lease: Lease) -> JobRejected:
+    """Of a video that had its attempts by an earlier message: no further worker dies of it."""
+    return JobRejected(
+        f"{lease.attempt - 1} attempts ended without a result: out of memory, or a video that breaks the "
+        "decoder; look at the worker's log, raise memory_mib or encode the video again, then redrive"
+    )
+
+
 def _leave() -> None:
     os._exit(EXIT_HUNG)
 
@@ -114,7 +122,10 @@ class Consumer:
         except Busy as busy:
             self._leave_to_other(delivery, job, busy)
         else:
-            self._attempt(delivery, job, lease)
+            if 0 < self.maximum_receives < lease.attempt - lease.released:
+                self._fail(delivery, job, lease, _worn_out(lease))
+            else:
+                self._attempt(delivery, job, lease)
 
     def _attempt(self, delivery: Delivery, job: VideoJob, lease: Lease) -> None:
         holds = functools.partial(self.records.holds, lease)

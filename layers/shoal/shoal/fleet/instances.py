@@ -71,6 +71,19 @@ def reap(name: str, wanted: int, current: Callable[[], int]) -> int:
     return sum(_terminate(name, str(one["ec2InstanceId"])) for one in leaving)
 
 
+def tasks_on(name: str, instance: str) -> list[tuple[str, str]]:
+    """Drain an instance, so that nothing new is placed there; the cluster and ARN of each task it has."""
+    cluster, found = _name(name), list[tuple[str, str]]()
+    mine = [one for one in _registered(cluster) if one["ec2InstanceId"] == instance]
+    for one in mine:
+        if one["status"] == "ACTIVE":
+            _move(cluster, [one], "DRAINING")
+        with domain_errors(f"list the tasks of {instance}"):
+            answer = client("ecs").list_tasks(cluster=cluster, containerInstance=one["containerInstanceArn"])
+        found += [(cluster, str(task)) for task in answer["taskArns"]]
+    return found
+
+
 def _registered(cluster: str) -> list[dict[str, Any]]:
     """Every container instance of the cluster, draining ones too."""
     found: list[dict[str, Any]] = []

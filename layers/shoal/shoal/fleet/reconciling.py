@@ -6,7 +6,7 @@ from shoal import deployments, jobs
 from shoal.contracts.status import DeploymentStatus
 from shoal.deployments import Deployment, fleet_reason, halting
 from shoal.errors import ShoalError
-from shoal.fleet import instances, scaling, spending, telling
+from shoal.fleet import instances, interruptions, scaling, spending, telling
 from shoal.resources import scaling_activities
 from shoal.settings import settings
 from shoal.telemetry import logger, measure
@@ -16,12 +16,16 @@ IDLE_LIMIT_SECONDS = 360.0
 
 
 def reconcile(event: object = None) -> dict[str, int]:
-    """One pass over all deployments with a fleet, or over the one whose task an event says has stopped.
+    """One pass over all deployments with a fleet, or over the one whose task an event says has stopped; the
+    worker on a Spot instance that is taken back is stopped before.
 
     A live one follows its queue, a stopped one goes to nothing and is kept there. Answers how many were seen,
     how many failed, how many instances were terminated. A deployment that cannot be reconciled is logged and
     does not keep the others waiting.
     """
+    taken = interruptions.instance_of(event)
+    if taken:
+        interruptions.give_back(taken, _with_fleet())
     seen = failed = reaped = 0
     idle = 0.0
     for deployment in _concerned(event):
