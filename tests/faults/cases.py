@@ -70,7 +70,7 @@ class Stage:
         if status_of(NAME) in _UNFINISHED:
             self.world.recover()
         status = status_of(NAME)
-        return status, self._unannounced() + self._judge(status)
+        return status, self.unannounced() + self._judge(status)
 
     def _judge(self, status: str) -> list[str]:
         if status in self.scenario.whole:
@@ -146,7 +146,7 @@ class Stage:
                 return [f"after {status} and DELETE: {one}" for one in left] + self._inventory(bool(left))
         return [f"after {status}: DELETE ends in {status_of(NAME)}"]
 
-    def _unannounced(self) -> list[str]:
+    def unannounced(self) -> list[str]:
         """Calls of the act that make something without its PENDING line in the ledger before them."""
         written: set[str] = set()
         wrong = []

@@ -2,41 +2,46 @@
 
 The fault-free run goes on in the parent; at each call it forks one child for each kind. A child need not run
 on where its future is known: an attempt that AWS refused and the SDK repeated has changed nothing, and a step
-that begins with the payload and the account of the fault-free run ends as that run does.
+that begins with the payload and the account of an earlier run without further faults ends as that run did.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import functools
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from faults import kinds
 from faults.cases import Stage, Verdict, canonical
 from faults.forks import CASE_SECONDS, CaseFailed, at_once, bound, collect, finish, fork, forked
 from faults.injector import Call
+from faults.known import Future, Known, Trail
 from faults.plans import Fault, Plan
 
 Choose = Callable[[str, int, tuple[Fault, ...]], list[str]]
 """The kinds of fault for a call (its name and its number), given the faults before it."""
-_CHECKS = 4
+_CHECKS, _CHECKS_OF_LASTING = 40, 8
+"""How often a case looks whether its future is known; one whose fault lasts seldom comes to that."""
 _SHARD_SECONDS = 4 * 3600
 
 
 class Converged(BaseException):
-    """From here on the case is the fault-free run."""
+    """From here on the case is a run that is known."""
+
+    def __init__(self, future: Future) -> None:
+        super().__init__()
+        self.future = future
 
 
 @dataclass(frozen=True)
 class Golden:
-    """The scenario without faults: the account after it, the state at each function, the calls it makes."""
+    """The scenario without faults: the account after it, what it teaches, the calls it makes."""
 
     account: str = ""
     outcome: str = ""
-    marks: frozenset[str] = frozenset()
+    known: Known = field(default_factory=dict)
     calls: tuple[str, ...] = ()
 
 
@@ -47,10 +52,12 @@ def record(stage: Stage) -> Golden:
 
 
 def _record(stage: Stage) -> Golden:
-    marks: set[str] = set()
-    stage.world.machines.entered = lambda function, payload: marks.add(_mark(function, payload))
+    trail = Trail(stage.world)
+    stage.world.machines.entered = trail.mark
     stage.act()
     calls = tuple(call.name for call in stage.world.injector.calls)
+    stage.world.machines.entered = lambda *_: None
+    known = trail.taught("", frozenset())
     for _ in range(3):
         stage.world.fleet.tick()
     stage.world.settle()
@@ -60,12 +67,8 @@ def _record(stage: Stage) -> Golden:
     outcome, wrong = stage.judge()
     if wrong:
         raise AssertionError(f"{stage.scenario.name} without a fault: {wrong}")
-    return Golden(account, outcome, frozenset(marks), calls)
-
-
-def _mark(function: str, payload: Any) -> str:
-    text = f"{function} {json.dumps(payload, sort_keys=True)} {canonical()}"
-    return hashlib.sha256(text.encode()).hexdigest()
+    known = {mark: replace(future, outcome=outcome) for mark, future in known.items()}
+    return Golden(account, outcome, known, calls)
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Level:
 class Explorer:
     """The faults at this shard's calls, one level after the other: the second level's join the first's.
 
-    ``prune=False`` runs every case to its end; with more than one level every case does.
+    ``prune=False`` runs every case to its end.
     """
 
     stage: Stage
@@ -95,6 +98,12 @@ class Explorer:
     _begun: bool = False
     _index: int = 0
     _checks: int = _CHECKS
+    _trail: Trail = field(init=False)
+    _known: Known = field(init=False)
+    _learned: Known = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._trail, self._known = Trail(self.stage.world), dict(self.golden.known)
 
     def run(self) -> list[Verdict]:
         """In the parent: the verdicts. The children end inside."""
@@ -103,14 +112,24 @@ class Explorer:
         self._begun = not self.levels[0].after
         try:
             self.stage.act()
-            known = None
-        except Converged:
-            known = self.golden.outcome
+            future = None
+        except Converged as known:
+            future = known.future
         injector.before, machines.entered = None, lambda *_: None
         if self._writer is not None:
             injector.end()
-            finish(self._writer, lambda: [*self.verdicts, self._verdict(known)])
+            finish(self._writer, lambda: self._answer(future))
         return self.verdicts
+
+    def _answer(self, future: Future | None) -> tuple[list[Verdict], Known]:
+        """In a child: the verdicts of it and of its children, and what they teach."""
+        rest = future.calls if future else frozenset[str]()
+        teaches = functools.partial(self._trail.taught, lasting=self._lasting, rest=rest)
+        known = teaches("")  # before judge() calls more
+        verdict = self._verdict(future)
+        if not verdict.wrong:
+            self._learned |= {mark: replace(one, outcome=verdict.outcome) for mark, one in known.items()}
+        return [*self.verdicts, verdict], self._learned
 
     @property
     def _level(self) -> Level | None:
@@ -119,23 +138,29 @@ class Explorer:
 
     @property
     def _prunes(self) -> bool:
-        lasts = any(kinds.split(fault.kind)[1] == kinds.LASTING for fault in self._faults)
-        return self.prune and len(self.levels) == 1 and self._writer is not None and not lasts
+        return self.prune and self._writer is not None and self._level is None
 
-    def _verdict(self, known: str | None) -> Verdict:
+    @property
+    def _lasting(self) -> frozenset[str]:
+        """The calls that meet a fault as often as they are made."""
+        lasting = (fault for fault in self._faults if kinds.split(fault.kind)[1] == kinds.LASTING)
+        return frozenset(fault.call for fault in lasting)
+
+    def _verdict(self, future: Future | None) -> Verdict:
         plan, injector = Plan(self.stage.scenario.name, self._faults), self.stage.world.injector
         viewed = kinds.split(self._faults[-1].kind)[0] in kinds.VIEWS
         hit = len(injector.hits) == len(self._faults) and (not viewed or injector.changed_a_view)
-        if known is not None:
-            return Verdict(str(plan), known, (), hit)
+        if future is not None:
+            return Verdict(str(plan), future.outcome, tuple(self.stage.unannounced()), hit)
         self.stage.golden = self.golden.account
         outcome, wrong = self.stage.judge()
         return Verdict(str(plan), outcome, tuple(wrong), hit)
 
     def _at_call(self, call: Call) -> None:
-        if self._prunes and self.stage.world.injector.repeated_unseen:
-            # a refused attempt that the SDK repeated with success is seen by neither side
-            raise Converged
+        seen_by_nobody = len(self.levels) == 1 and self.stage.world.injector.repeated_unseen
+        if self._prunes and not self._lasting and seen_by_nobody:
+            # a refused attempt that the SDK repeated with success
+            raise Converged(Future(self.golden.outcome, frozenset(self.golden.calls)))
         self._try(call.name, call.number)
 
     def _at_function(self, function: str, payload: Any) -> None:
@@ -165,13 +190,17 @@ class Explorer:
         if child == 0:
             os.close(reader)
             bound(CASE_SECONDS)
-            self._writer, self._faults, self.verdicts = writer, faults, []
+            self._writer, self._faults, self.verdicts, self._learned = writer, faults, [], {}
+            self._checks = _CHECKS_OF_LASTING if self._lasting else _CHECKS
             self._begun = self._level is not None and not self._level.after
             self.stage.world.injector.faults = list(faults)
             return True
         os.close(writer)
         try:
-            self.verdicts += collect(child, reader, CASE_SECONDS * len(self.levels))
+            verdicts, learned = collect(child, reader, CASE_SECONDS * len(self.levels))
+            self.verdicts += verdicts
+            self._known |= learned
+            self._learned |= learned
         except CaseFailed as error:
             plan = Plan(self.stage.scenario.name, faults)
             self.verdicts.append(Verdict(str(plan), "BROKEN", (str(error),)))
@@ -179,10 +208,11 @@ class Explorer:
 
     def _end_if_converged(self, function: str, payload: Any) -> None:
         injector = self.stage.world.injector
-        if self._checks and injector.hits and not injector.views_pending:
+        if self._checks and len(injector.hits) == len(self._faults) and not injector.views_pending:
             self._checks -= 1
-            if _mark(function, payload) in self.golden.marks:
-                raise Converged
+            future = self._known.get(self._trail.mark(function, payload))
+            if future and not self._lasting & future.calls:
+                raise Converged(future)
 
 
 def explore(stage: Stage, golden: Golden, levels: tuple[Level, ...], shards: int) -> list[Verdict]:
