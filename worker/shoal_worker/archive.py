@@ -20,10 +20,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
+from shoal_worker.archivecontent import ArchiveContent, Provenance
 from shoal_worker.archivereader import SAME_ROWS
 from shoal_worker.archivetext import (
-    ArchiveContent,
-    Provenance,
     detection_objects,
     detection_rows,
     frame_files,

@@ -15,12 +15,13 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from shoal_worker.container import VideoInfo
 from shoal_worker.frames import Image
 from shoal_worker.motion import Thumbnails
 from shoal_worker.planes import Scaler, colours, luma, packed
 from shoal_worker.preprocess import Letterbox, whole_size
 from shoal_worker.spans import Plan, Span, in_order, plan_spans
-from shoal_worker.video import VideoInfo, VideoReader
+from shoal_worker.video import VideoReader
 
 FRAMES_AHEAD = 8
 SKIPPED_AT_ONCE = 32

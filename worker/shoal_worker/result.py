@@ -12,9 +12,10 @@ from pathlib import Path
 
 from shoal_worker.archive import ArchiveContent, write_archive
 from shoal_worker.checkpoint import Checkpoint
+from shoal_worker.container import VideoInfo
 from shoal_worker.draw import draw_trajectories, write_annotated_video
 from shoal_worker.frames import TrackSummary
-from shoal_worker.video import Reader, VideoInfo, VideoReader
+from shoal_worker.video import Reader, VideoReader
 
 Stop = Callable[[], bool]
 

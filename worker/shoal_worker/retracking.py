@@ -10,6 +10,7 @@ from typing import Any
 
 from shoal_worker.archive import SUFFIX, ArchiveContent, Provenance, archive_name
 from shoal_worker.config import TrackConfig, read_track_config
+from shoal_worker.container import VideoInfo
 from shoal_worker.detectionlog import DetectionLog, read_detections
 from shoal_worker.errors import ArchiveError
 from shoal_worker.frames import Detections, TrackTable
@@ -19,7 +20,6 @@ from shoal_worker.passes import tracking_pass
 from shoal_worker.result import Pictures, TrackResult, conclude
 from shoal_worker.table import summarise
 from shoal_worker.tracker import TrackerParameters
-from shoal_worker.video import VideoInfo
 
 
 def retrack(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from shoal_worker.archive import Provenance
 from shoal_worker.checkpoint import Checkpoint
+from shoal_worker.container import VideoInfo
 from shoal_worker.detectionlog import DetectionLog
 from shoal_worker.detector import Detector, Found
 from shoal_worker.embedding import Embedder, embedded
@@ -32,7 +33,6 @@ from shoal_worker.readahead import read_ahead
 from shoal_worker.receipt import StageClock
 from shoal_worker.result import Stop
 from shoal_worker.tracker import TrackerParameters
-from shoal_worker.video import VideoInfo
 
 if TYPE_CHECKING:
     from shoal_worker.containment.decoding import ContainedDecoding

@@ -16,8 +16,8 @@ from typing import TypeVar
 
 import av
 
+from shoal_worker.container import open_container
 from shoal_worker.readahead import read_ahead
-from shoal_worker.video import open_container
 
 Item = TypeVar("Item")
 FEWEST_FRAMES = 60

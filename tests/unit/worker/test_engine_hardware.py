@@ -144,7 +144,7 @@ def test_ffmpeg_s_accelerator_is_opened_only_where_the_library_refuses(
     # Given a file whose stream would be the accelerator's, not the library's, were both opened at once
     opened = []
     monkeypatch.setitem(sys.modules, "PyNvVideoCodec", _Library(refuses_at=refuses_at))
-    monkeypatch.setattr("shoal_worker.video.accelerator", opened.append)
+    monkeypatch.setattr("shoal_worker.container.accelerator", opened.append)
     # When
     frames, _, _ = _shown(video, "pynvvideocodec")
     # Then

@@ -13,6 +13,7 @@ from pathlib import Path
 import av.subtitles.stream  # noqa: F401 - PyAV imports it when it opens a file, too late for a confined process
 import numpy as np
 
+from shoal_worker.container import VideoInfo
 from shoal_worker.containment.channel import ChannelError, Message, Slots, receive, send
 from shoal_worker.containment.confine import confine
 from shoal_worker.containment.limits import Limits
@@ -20,7 +21,7 @@ from shoal_worker.errors import VideoError
 from shoal_worker.frames import Image
 from shoal_worker.prepare import Decoding
 from shoal_worker.preprocess import Letterbox
-from shoal_worker.video import VideoInfo, VideoReader, probe_video
+from shoal_worker.video import VideoReader, probe_video
 
 
 class Output:

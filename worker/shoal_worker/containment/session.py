@@ -9,11 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from shoal_worker.container import MAXIMUM_PIXELS, VideoInfo
 from shoal_worker.containment.channel import ChannelError, Message, Slots, number, text
 from shoal_worker.containment.limits import Limits
 from shoal_worker.containment.process import DECODE, ContainedProcess, DecoderStopped
 from shoal_worker.errors import VideoError
-from shoal_worker.video import MAXIMUM_PIXELS, VideoInfo
 
 MOST = 2**62
 _MEMORY = 64 * 1024 * 1024
