@@ -213,7 +213,7 @@ def test_what_failed_is_tried_again(world: World, url: str) -> None:
     client("sqs").purge_queue(QueueUrl=url)
     end(world, 0, JobStatus.FAILED, reason="given up")
     key = job_key("reef", jobs_of(world, "D1")[0]["job_id"])
-    table.write({"Put": {"Item": (table.read(key) or {}) | {"attempts": 5}}})
+    table.write({"Put": {"Item": (table.read(key) or {}) | {"attempts": 5, "ended": "for good"}}})
     end(world, 1, JobStatus.SUCCEEDED)
     # When
     answer = world.call("POST", "/deploy/reef/redrive", {"job_name": "D1"})
@@ -221,7 +221,7 @@ def test_what_failed_is_tried_again(world: World, url: str) -> None:
     # Then
     assert answer.body == {"changed": 1, "more": False}
     first = table.read(key) or {}
-    assert (first["status"], first["reason"], first["released"]) == ("QUEUED", "", 5)
+    assert [first[name] for name in ("status", "reason", "ended", "released")] == ["QUEUED", "", "", 5]
     (message,) = client("sqs").receive_message(QueueUrl=url)["Messages"]
     assert "videos/reef/D1/0.mp4" in message["Body"]
     assert (dive(world)["failed"], (table.read(tally_key("reef")) or {})["failed"]) == (0, 0)

@@ -204,6 +204,21 @@ def test_a_video_that_had_its_attempts_is_not_tried_by_a_further_message(
     assert status == "SUCCEEDED" or "5 attempts ended without a result" in room.record("j1")["reason"]
 
 
+def test_a_second_message_of_a_video_that_cannot_be_tracked_begins_nothing(room: Any) -> None:
+    # Given
+    room.put_video(VIDEO)
+    room.tracker.instead = raising(VideoUnreadable("it is no video"))
+    room.send(BODY)
+    room.consumer.step()
+    # When
+    room.send(BODY)
+    room.consumer.step()
+    # Then its source stays, though it was to be cleaned
+    record = room.record("j1")
+    assert (record["status"], record["attempts"], len(room.tracker.seen)) == ("FAILED", "1", 1)
+    assert (room.messages(), room.exists("videos-bucket", VIDEO)) == ((0, 0), True)
+
+
 @pytest.mark.parametrize(("policy", "expected"), [({"maxReceiveCount": "5"}, 5), (None, 0)])
 def test_the_queue_tells_its_last_attempt(policy: dict[str, str] | None, expected: int, room: Any) -> None:
     sqs = room.clients["sqs"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from shoal.contracts.job import JobMessage, JobRecord, job_key
-from shoal_worker.service.errors import AlreadySucceeded, Busy, Cancelled, Transient
+from shoal_worker.service.errors import AlreadyFailed, AlreadySucceeded, Busy, Cancelled, Transient
 from shoal_worker.service.records import Finished, JobRecords, Lease
 
 MESSAGE = JobMessage(video="videos/reef/a.mp4", job_name="dive 1", user_name="ann")
@@ -77,6 +77,22 @@ def test_a_failed_video_that_was_redriven_starts_clean(records: JobRecords, clie
     records.fail(first, "no such object")
     assert records.start("j1", MESSAGE).attempt == 2
     assert (stored(clients, "j1").status, stored(clients, "j1").reason) == ("RUNNING", "")
+
+
+def test_what_failed_for_good_is_begun_again_by_a_redrive_alone(
+    records: JobRecords, clients: dict[str, Any]
+) -> None:
+    # Given
+    records.fail(records.start("j1", MESSAGE), "no video", for_good=True)
+    with pytest.raises(AlreadyFailed):
+        records.start("j1", MESSAGE)
+    # When shoal.jobs.changes redrives it
+    clients["dynamodb"].update_item(
+        TableName="jobs", Key={name: {"S": text} for name, text in job_key("reef", "j1").items()},
+        UpdateExpression="SET ended = :empty", ExpressionAttributeValues={":empty": {"S": ""}},
+    )  # fmt: skip
+    # Then
+    assert records.start("j1", MESSAGE).attempt == 2
 
 
 @pytest.mark.parametrize("end", ["fail", "requeue", "succeed"])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shoal_worker.service.errors import (
+    AlreadyFailed,
     AlreadySucceeded,
     BadMessage,
     Busy,
@@ -116,8 +117,8 @@ class Consumer:
         except AlreadySucceeded:
             logger().info("a duplicate of a finished video", extra={"job": job.job_id})
             self._finish(delivery, job)
-        except Cancelled:
-            logger().info("the video was cancelled", extra={"job": job.job_id})
+        except (Cancelled, AlreadyFailed) as over:
+            logger().info("not tracked: %s", over.reason, extra={"job": job.job_id})
             self.queue.delete(delivery)
         except Busy as busy:
             self._leave_to_other(delivery, job, busy)
@@ -192,7 +193,7 @@ class Consumer:
 
     def _fail(self, delivery: Delivery, job: VideoJob, lease: Lease, error: JobRejected) -> None:
         logger().error("failed: %s", error.reason, extra={"job": job.job_id, "code": error.code})
-        if not self.records.fail(lease, error.reason):
+        if not self.records.fail(lease, error.reason, for_good=True):
             return  # another attempt has it, and the message
         self.activity.count("failed")
         self.queue.delete(delivery)

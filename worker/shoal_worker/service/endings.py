@@ -10,6 +10,8 @@ from shoal.contracts.status import JobStatus
 
 Value = dict[str, str]
 """A value as DynamoDB spells it."""
+FOR_GOOD = "for good"
+"""``ended`` of a record that no message begins again, only a redrive."""
 Sums = dict[str, dict[str, Value]]
 """What is added, by the sort key of the sum."""
 
@@ -57,10 +59,11 @@ def succeeding(lease: Lease, finished: Finished) -> tuple[dict[str, Value], Sums
     return fields, _sums(lease, added, {"failed": _number(-1)} if lease.counted else {})
 
 
-def failing(lease: Lease, reason: str) -> tuple[dict[str, Value], Sums]:
+def failing(lease: Lease, reason: str, for_good: bool) -> tuple[dict[str, Value], Sums]:
     """The record of a failure, and its sums; a job that fails again is no second failure of its dive."""
     fields: dict[str, Value] = {
-        "status": {"S": JobStatus.FAILED}, "reason": {"S": reason}, "counted": {"S": "failed"}
+        "status": {"S": JobStatus.FAILED}, "reason": {"S": reason}, "counted": {"S": "failed"},
+        "ended": {"S": FOR_GOOD if for_good else ""},
     }  # fmt: skip
     return fields, _sums(lease, {"failed": _number(0 if lease.counted else 1)}, {})
 

@@ -89,6 +89,12 @@ class Cancelled(ServiceError):
     code = "cancelled"
 
 
+class AlreadyFailed(ServiceError):
+    """A second delivery of a video that cannot be tracked."""
+
+    code = "already-failed"
+
+
 class Busy(ServiceError):
     """A second delivery of a video that another attempt works on; ``message_id`` is the other's message."""
 

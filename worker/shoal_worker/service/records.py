@@ -15,8 +15,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shoal.contracts.job import JobMessage, job_key
 from shoal.contracts.status import JobStatus
 
-from shoal_worker.service.endings import Finished, Lease, Sums, Value, failing, succeeding
-from shoal_worker.service.errors import AlreadySucceeded, Busy, Cancelled, ServiceError, Transient
+from shoal_worker.service.endings import FOR_GOOD, Finished, Lease, Sums, Value, failing, succeeding
+from shoal_worker.service.errors import (
+    AlreadyFailed,
+    AlreadySucceeded,
+    Busy,
+    Cancelled,
+    ServiceError,
+    Transient,
+)
 from shoal_worker.service.storage import aws_code
 
 __all__ = ["Finished", "JobRecords", "Lease"]
@@ -66,6 +73,7 @@ class JobRecords:
         Raises:
             AlreadySucceeded: the video's result exists.
             Cancelled: somebody cancelled it.
+            AlreadyFailed: it cannot be tracked, an attempt said.
             Busy: another attempt owns it and was heard of lately.
             Transient: DynamoDB did not answer.
         """
@@ -80,11 +88,13 @@ class JobRecords:
         values = {f":{name}": {"S": text} for name, text in texts.items()}
         values |= {":running": {"S": JobStatus.RUNNING}, ":empty": {"S": ""}, ":one": {"N": "1"}}
         values |= {":succeeded": {"S": JobStatus.SUCCEEDED}, ":cancelled": {"S": JobStatus.CANCELLED}}
+        values |= {":good": {"S": FOR_GOOD}}
         values |= {":message_id": {"S": message_id}, **self._leased()}
         values |= {":clock": {"N": str(int(self._clock()))}}
         names = [*texts, "status", "reason", "updated_at", "attempts", "result", "message_id", "lease_until"]
+        names.append("ended")
         condition = "attribute_not_exists(pk) OR (NOT #status IN (:succeeded, :cancelled)"
-        condition += " AND (#status <> :running OR #lease_until < :clock))"
+        condition += " AND NOT #ended = :good AND (#status <> :running OR #lease_until < :clock))"
         try:
             item = self._update(job_id, update, condition, names, values)
         except _Refused as refused:
@@ -112,9 +122,12 @@ class JobRecords:
         """SUCCEEDED with its result, and counted; False where the attempt owns the job no longer."""
         return self._end(lease, *succeeding(lease, finished))
 
-    def fail(self, lease: Lease, reason: str) -> bool:
-        """FAILED with its reason, and counted; False where the attempt owns the job no longer."""
-        return self._end(lease, *failing(lease, reason[:REASON_LENGTH]))
+    def fail(self, lease: Lease, reason: str, for_good: bool = False) -> bool:
+        """FAILED with its reason, and counted; False where the attempt owns the job no longer.
+
+        ``for_good``: another attempt would fare no better, so that a second message begins none.
+        """
+        return self._end(lease, *failing(lease, reason[:REASON_LENGTH], for_good))
 
     def requeue(self, lease: Lease, reason: str, released: bool = False) -> bool:
         """QUEUED again, with the reason the attempt ended; False where it owns the job no longer.
@@ -220,6 +233,8 @@ def _why_not(job_id: str, item: dict[str, Any]) -> ServiceError:
         return Cancelled(f"job {job_id} was cancelled")
     if status == JobStatus.RUNNING:
         return Busy(f"another attempt works on job {job_id}", str(item.get("message_id", {}).get("S", "")))
+    if status == JobStatus.FAILED:
+        return AlreadyFailed(f"job {job_id} has failed for good: redrive it to try again")
     return AlreadySucceeded(f"job {job_id} has its result")
 
 

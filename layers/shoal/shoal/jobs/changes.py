@@ -88,7 +88,7 @@ def _cancel(job: JobRecord, _: table.Item) -> bool:
 
 def _redrive(job: JobRecord, item: table.Item) -> bool:
     """The earlier attempts do not count against it."""
-    fields = {"status": JobStatus.QUEUED, "reason": "", "counted": "", "released": job.attempts}
+    fields = {"status": JobStatus.QUEUED, "reason": "", "counted": "", "ended": "", "released": job.attempts}
     added = sums(job, failed=-1) if item.get("counted") == "failed" else []
     body = message_of(job, item).to_body()
     opened = [dives.opening(job.deployment, job.dive)] if job.dive else []
