@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from shoal_worker.errors import ModelError
+from shoal_worker.onnxfields import Tensor, TensorInfo, elements, message, pair, tensor_info
 from shoal_worker.onnxoperators import OPERATORS
-from shoal_worker.protobuf import Malformed, Value, fields, int64s, integers, signed, text
+from shoal_worker.protobuf import Malformed, Value, fields, int64s, integers, text
 
 MAXIMUM_NODES = 50_000
 MAXIMUM_EXPANDED = 10_000
@@ -23,7 +23,6 @@ MAXIMUM_EXPANDED = 10_000
 a thousand million of them."""
 MAXIMUM_DEPTH = 8
 MAXIMUM_CALLS = 32
-MAXIMUM_TENSOR = 2 * 1024**3
 MAXIMUM_FILLED = 1 << 28
 """Elements that a constant shape may ask an operator to make: a gibibyte of floats."""
 _INT64 = 7
@@ -37,15 +36,6 @@ _BITS = {
 
 Operator = tuple[str, str]
 """Domain and name."""
-
-
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
-    """An input or output: its name, its element type by ONNX's number, and its sides (None: any)."""
-
-    name: str
-    element: int
-    shape: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +83,7 @@ class _Walk:
             if number == 7 and isinstance(value, memoryview):
                 graphs.append(value)
             elif number == 14:
-                key, content = _pair(value)
+                key, content = pair(value)
                 metadata[key] = content
             elif number == 25 and isinstance(value, memoryview):
                 self._function(value, own)
@@ -127,7 +117,7 @@ class _Walk:
         if depth > MAXIMUM_DEPTH:
             raise ModelError(f"the graph is nested more than {MAXIMUM_DEPTH} deep: export it again")
         inputs, outputs, given = [], [], set()
-        for number, value in _message(view):
+        for number, value in message(view):
             if number == 1:
                 self._node(value, depth)
             elif number == 5:
@@ -135,9 +125,9 @@ class _Walk:
             elif number == 15:
                 self._sparse(value)
             elif number == 11:
-                inputs.append(_info(value))
+                inputs.append(tensor_info(value))
             elif number == 12:
-                outputs.append(_info(value))
+                outputs.append(tensor_info(value))
         return tuple(info for info in inputs if info.name not in given), tuple(outputs)
 
     def _node(self, view: Value, depth: int) -> None:
@@ -146,7 +136,7 @@ class _Walk:
             raise ModelError(f"the graph has more than {MAXIMUM_NODES} nodes: a detector has a few hundred")
         name = domain = ""
         inputs, outputs, tensor = [], [], ""
-        for number, value in _message(view):
+        for number, value in message(view):
             if number == 1:
                 inputs.append(text(value))
             elif number == 2:
@@ -166,7 +156,7 @@ class _Walk:
     def _attribute(self, view: Value, depth: int) -> str:
         """The name under which the values of a tensor or a list of integers are remembered, or nothing."""
         found, numbers = "", []
-        for number, value in _message(view):
+        for number, value in message(view):
             if number in (5, 10):
                 found = self._tensor(value, anonymous=True)
             elif number == 8:
@@ -181,18 +171,18 @@ class _Walk:
         return found
 
     def _sparse(self, view: Value) -> None:
-        for number, value in _message(view):
+        for number, value in message(view):
             if number in (1, 2):
                 self._tensor(value)
             elif number == 3:
-                _elements(integers(value))
+                elements(integers(value))
 
     def _tensor(self, view: Value, *, anonymous: bool = False) -> str:
         """Its name; its values are remembered where they are a short list of int64, as shapes are."""
-        tensor = _Tensor.read(view)
+        tensor = Tensor.read(view)
         if tensor.kind not in _BITS:
             raise ModelError(f"the tensor {tensor.name!r} has elements of type {tensor.kind}: use numbers")
-        length = -(-_elements(tensor.sides) * _BITS[tensor.kind] // 8)
+        length = -(-elements(tensor.sides) * _BITS[tensor.kind] // 8)
         if tensor.raw is not None and len(tensor.raw) != length:
             raise ModelError(f"the tensor {tensor.name!r} says {length} bytes and holds {len(tensor.raw)}")
         name = f"\0{self._nodes}" if anonymous else tensor.name
@@ -241,89 +231,3 @@ def _check_functions(own: dict[Operator, list[Operator]], used: list[Operator]) 
         return nodes
 
     total(used)
-
-
-@dataclass(slots=True)
-class _Tensor:
-    """A TensorProto's head: ``raw`` is None where the numbers are in their own field."""
-
-    name: str = ""
-    kind: int = 0
-    sides: list[int] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    raw: memoryview | None = None
-
-    @classmethod
-    def read(cls, view: Value) -> _Tensor:
-        """Raises ModelError where the values lie in another file."""
-        tensor = cls()
-        for number, value in _message(view):
-            if number == 1:
-                tensor.sides += integers(value)
-            elif number == 2:
-                tensor.kind = _whole(value)
-            elif number == 7:
-                tensor.numbers += integers(value)
-            elif number == 8:
-                tensor.name = text(value)
-            elif number == 9 and isinstance(value, memoryview):
-                tensor.raw = value
-            elif number == 13 or (number == 14 and value):
-                raise ModelError("the model keeps weights in another file: export it as one file")
-        return tensor
-
-
-def _message(view: Value) -> Iterator[tuple[int, Value]]:
-    if not isinstance(view, memoryview):
-        raise Malformed("a message was expected")
-    return fields(view)
-
-
-def _whole(value: Value) -> int:
-    if not isinstance(value, int):
-        raise Malformed("a number was expected")
-    return signed(value)
-
-
-def _elements(sides: list[int]) -> int:
-    if any(side < 0 for side in sides) or len(sides) > 16 or math.prod(sides) > MAXIMUM_TENSOR:
-        raise ModelError(f"a tensor's sides are {sides[:16]}: the model is damaged, export it again")
-    return math.prod(sides)
-
-
-def _pair(view: Value) -> tuple[str, str]:
-    key = content = ""
-    for number, value in _message(view):
-        if number == 1:
-            key = text(value)
-        elif number == 2:
-            content = text(value)
-    return key, content
-
-
-def _info(view: Value) -> TensorInfo:
-    """ValueInfoProto {name 1, type 2 {tensor_type 1 {elem_type 1, shape 2 {dim 1 {dim_value 1}}}}}."""
-    name, element, sides = "", 0, []
-    for number, value in _message(view):
-        if number == 1:
-            name = text(value)
-        if number == 2:
-            for inner, content in _inside(value, 1):
-                if inner == 1:
-                    element = _whole(content)
-                if inner == 2:
-                    sides = [_side(side) for dimension, side in _message(content) if dimension == 1]
-    return TensorInfo(name, element, tuple(sides))
-
-
-def _inside(view: Value, wanted: int) -> Iterator[tuple[int, Value]]:
-    for number, value in _message(view):
-        if number == wanted:
-            yield from _message(value)
-
-
-def _side(view: Value) -> int | None:
-    for number, value in _message(view):
-        if number == 1:
-            return _whole(value)
-    return None

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from shoal_worker.errors import ModelError
-from shoal_worker.onnxfile import OnnxFile, TensorInfo, verify_onnx
+from shoal_worker.onnxfields import TensorInfo
+from shoal_worker.onnxfile import OnnxFile, verify_onnx
 from tiny_models import LAYOUTS, write_model
 
 
