@@ -16,6 +16,7 @@ from faults.clock import VirtualClock, virtual_time
 from faults.fleet import Fleet
 from faults.injector import Injector, injecting
 from faults.kinds import FunctionDied
+from faults.lean import lean
 from faults.machines import ExecutionDied, Machines
 from rest_world import CONTEXT, ROOT, Reply, event, load_app, reply
 from shoal_local.names import backend
@@ -28,7 +29,7 @@ PASSING_READS = 2
 """How many reads still show a passing state (DRAINING and the like)."""
 SERVICES = (
     "autoscaling", "dynamodb", "ec2", "ecs", "elbv2", "events", "iam", "logs", "s3", "sesv2", "sqs", "ssm",
-    "stepfunctions", "cloudwatch",
+    "stepfunctions", "cloudwatch", "resourcegroupstaggingapi",
 )  # fmt: skip
 
 
@@ -141,6 +142,7 @@ def world() -> Iterator[World]:
         _environment(patched, _KEYS)
         # a metric is a line on stdout, which Powertools' switches do not silence
         patched.setattr(metrics, "single_metric", MagicMock())
+        lean(patched)
         with (
             mock_aws(config={"stepfunctions": {"execute_state_machine": True}}),
             strict.installed(PASSING_READS),

@@ -45,6 +45,22 @@ def _moto(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_moto")
+def test_values_are_compared_by_type_and_as_what_they_are() -> None:
+    from moto.dynamodb.models.dynamo_type import DynamoType
+
+    def value(kind: str, content: Any) -> Any:
+        return DynamoType({kind: content})
+
+    assert value("S", "10") < value("S", "9")
+    assert value("N", "9") < value("N", "10")
+    assert value("N", "1.0") == value("N", "1")
+    assert value("S", "1.0") != value("S", "1")
+    assert value("S", "1") != value("N", "1")
+    assert {value("S", "a"): 1, value("N", "1"): 2} == {value("N", "1.0"): 2, value("S", "a"): 1}
+    assert value("M", {"x": {"S": "a"}}) == value("M", {"x": {"S": "a"}})
+
+
+@pytest.mark.usefixtures("_moto")
 def test_an_item_comes_back_as_it_was(dynamodb: Any) -> None:
     dynamodb.put_item(TableName="t", Item=NESTED)
     (found,) = dynamodb.scan(TableName="t")["Items"]
