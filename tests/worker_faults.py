@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -85,15 +86,26 @@ class World:
     dead: str = ""
     stop: threading.Event = field(default_factory=threading.Event)
     kills: int = 0
+    poison_receives: int = 0
+    poison_tries: int = 0
     wrong: list[str] = field(default_factory=list)
 
     def strike(self, name: str, operation: Callable[[], Any]) -> Any:
         """Do the call, or what the fault makes of it."""
         number, self.fault.calls = self.fault.calls, self.fault.calls + 1
+        if name == "receive_message":
+            operation = functools.partial(self._received, operation)
         if number != self.fault.at:
             return operation()
         self.fault.hit = name
         return _KINDS[self.fault.kind](self, operation)
+
+    def _received(self, operation: Callable[[], Any]) -> Any:
+        """Count how often the queue has handed the poison out."""
+        answer = operation()
+        bodies = [one["Body"] for one in answer.get("Messages", [])]
+        self.poison_receives += sum(json.loads(body)["video"] == POISON for body in bodies)
+        return answer
 
     def submit(self) -> None:
         """The three videos as the intake records and sends them."""
@@ -145,6 +157,7 @@ class World:
     def _track(self, job: Any, video: Path, folder: Path, attempt: Attempt) -> Tracked:
         """Half a video, a heartbeat, the other half; the poison takes the process along."""
         if job.message.video == POISON:
+            self.poison_tries += 1
             raise Killed
         tick = attempt.phase("track")
         tick(1, 2)
@@ -212,6 +225,8 @@ class World:
         poison = self.item(job_key("reef", "poison"))
         if poison.get("status") != "FAILED" or not poison.get("reason"):
             wrong.append(f"the poison is {poison.get('status')}: {poison.get('reason')}")
+        if self.poison_tries > RECEIVES:
+            wrong.append(f"the poison has taken {self.poison_tries} workers along")
         tally = self.item(tally_key("reef"))
         if (tally.get("succeeded"), tally.get("failed")) != ("2", "1"):
             wrong.append(f"counted: {tally}")

@@ -17,13 +17,14 @@ from typing import Any
 
 import boto3
 import requests
-from moto.server import ThreadedMotoServer
-from shoal.contracts.job import job_key
+from shoal.contracts.job import job_key, tally_key
+from shoal_local.server import Server, moto_application, moto_request_handler, reset_moto
 from shoal_worker.service.checkpoints import checkpoint_prefix
 from worker_fixtures import write_bright_box_model
 
 ROOT = Path(__file__).parents[1]
 REGION = "us-west-2"
+_PAUSE = 0.05
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
@@ -49,8 +50,15 @@ class Cloud:
         return {key for key in self.keys("results") if key.startswith(prefix) and key.endswith(".npz")}
 
     def record(self, job_id: str) -> dict[str, str]:
-        key = {name: {"S": text} for name, text in job_key("reef", job_id).items()}
-        item = self.clients["dynamodb"].get_item(TableName="deployments", Key=key).get("Item", {})
+        return self.item(job_key("reef", job_id))
+
+    def counted(self) -> int:
+        """The videos that the deployment's sums say have succeeded."""
+        return int(self.item(tally_key("reef"))["succeeded"])
+
+    def item(self, key: dict[str, str]) -> dict[str, str]:
+        wanted = {name: {"S": text} for name, text in key.items()}
+        item = self.clients["dynamodb"].get_item(TableName="deployments", Key=wanted).get("Item", {})
         return {name: next(iter(value.values())) for name, value in item.items()}
 
     def send(self, url: str, body: dict[str, str] | str) -> None:
@@ -92,19 +100,21 @@ class Process:
 
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = 40.0) -> None:
-    deadline = time.monotonic() + seconds
+    """So many seconds of its own pauses: what stops this process does not count."""
+    left = seconds
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.05)
+        assert left > 0, f"{what} did not happen in {seconds} s"
+        time.sleep(_PAUSE)
+        left -= _PAUSE
 
 
 @contextmanager
-def cloud_on_loopback(folder: Path) -> Iterator[Cloud]:
-    """Furnished with a model, a tracker's file and empty buckets."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+def cloud_on_loopback(folder: Path, before: Callable[[Any], Any] = lambda moto: moto) -> Iterator[Cloud]:
+    """Furnished with a model, a tracker's file and empty buckets; ``before`` puts something before moto."""
+    reset_moto()
+    server = Server(before(moto_application()), 0, moto_request_handler())
     server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    endpoint = server.url
     keys = {name.lower(): value for name, value in KEYS.items()}
     names = ("s3", "sqs", "dynamodb")
     made = Cloud(

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign.worker_table import Row, keep
 from worker_fixtures import write_video
 from worker_process import Cloud, Process, cloud_on_loopback, start_worker, wait_for
 
@@ -111,6 +112,18 @@ def test_sigterm_at_any_moment_gives_the_video_back_in_time(cloud: Cloud, tmp_pa
     )
     assert outcomes["given back"] == TRIALS
     assert restored != []
+    ended, counted = _all_ended(cloud, dive, tmp_path)
+    keep(Row("SIGTERM", "real worker", TRIALS, dive.number + 1 - ended, counted - ended))
+    assert ended == counted == dive.number + 1
+
+
+def _all_ended(cloud: Cloud, dive: Dive, folder: Path) -> tuple[int, int]:
+    """How many videos have ended well when nobody stops the last worker, and how many are counted."""
+    worker = start_worker(cloud, dive.queue, folder / "log-last", folder / "work-last")
+    wait_for(lambda: dive.status() == "SUCCEEDED" and cloud.in_queue(dive.queue) == (0, 0), "the end", 240)
+    assert _stopped(worker).code == 0
+    records = [cloud.record(f"dive-{number}") for number in range(dive.number + 1)]
+    return [one.get("status") for one in records].count("SUCCEEDED"), cloud.counted()
 
 
 def _judge(cloud: Cloud, dive: Dive, stop: Stop, before: set[str], where: str) -> str:

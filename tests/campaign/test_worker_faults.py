@@ -16,12 +16,20 @@ from typing import Any
 
 import boto3
 import pytest
+from campaign.worker_table import Row, keep
 from moto import mock_aws
 from shoal.aws import client
 from shoal.settings import settings
 from worker_faults import KINDS, Clock, Fault, World, no_time_but
 
 REGION = "us-west-2"
+_FAULTS = {
+    "throttled": "throttle", "denied once": "denied once", "server error": "server error",
+    "answer lost": "lost answer", "killed before": "crash before a call",
+    "killed after": "crash after a call",
+    "told to stop": "SIGTERM", "visibility lost": "heartbeat lost", "delivered twice": "duplicate delivery",
+    "disk full": "disk full", "queue deleted": "queue deleted",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +73,20 @@ def live(clients: dict[str, Any], folder: Path, fault: Fault, monkeypatch: pytes
     return world
 
 
+def _row(world: World, like: Row) -> Row:
+    twice = sum(one.startswith("counted") for one in world.wrong)
+    lost = len(world.wrong) - twice
+    return Row(
+        like.fault,
+        like.where,
+        bool(world.fault.hit),
+        lost,
+        twice,
+        [world.poison_tries],
+        [world.poison_receives],
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_fault_loses_or_doubles_a_video(
     kind: str, clients: dict[str, Any], environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -76,12 +98,14 @@ def test_no_fault_loses_or_doubles_a_video(
     if "SAMPLE" in os.environ:
         plans = random.Random(os.environ.get("SEED", "0")).sample(plans, int(os.environ["SAMPLE"]))
     # When each is hit
-    began, wrong, hits = time.monotonic(), [], 0
+    began, wrong, hits, row = time.monotonic(), [], 0, Row(_FAULTS[kind], "in process", 0, 0, 0)
     for at in plans:
         with monkeypatch.context() as patched:
             world = live(clients, tmp_path, Fault(kind, at), patched)
         hits += bool(world.fault.hit)
+        row = row.plus(_row(world, row))
         wrong += [f"{kind} at call {at} ({world.fault.hit}): {one}" for one in world.wrong]
+    keep(row)
     # Then
     print(f"{kind}: {hits} faults, {len(wrong)} wrong, {time.monotonic() - began:.0f} s")
     assert wrong == []
