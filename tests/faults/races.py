@@ -185,7 +185,7 @@ def run(world: World, race: Race, schedule: Schedule) -> tuple[Verdict, list[int
     """One schedule, in a world that nobody else uses; also the choices it had."""
     empty = snapshot.take()
     race.given(world)
-    scene = Scene(world, Scheduler(schedule, world.clock.monotonic), empty=empty)
+    scene = Scene(world, Scheduler(schedule, lambda: world.clock.passed), empty=empty)
     wrong = []
     with bystanders(scene):
         race.begin(scene)

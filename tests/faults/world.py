@@ -160,7 +160,7 @@ def world() -> Iterator[World]:
             settings.cache_clear()
             built = World(injector, clock, made, Fleet())
             clock.ticked = built.fleet.tick
-            injector.now = clock.monotonic
+            injector.now = lambda: clock.passed
             answer = built.ask("POST", "/deploy", specification(NEIGHBOUR))
             if answer.status != 202:
                 raise AssertionError(f"the neighbour was not deployed: {answer.body}")
