@@ -17,8 +17,12 @@ FIRST = ("denied**", "throttle**", "lost**", "crash-after**")
 SECOND = ("throttle*", "denied", "lost*", "crash-before", "crash-after")
 
 
+_SAME_FOR_A_READ = frozenset({"5xx-after", "crash-after"})
+"""The caller sees what ``5xx`` and ``crash-before`` show it, and there is nothing else to see."""
+
+
 def single(name: str, number: int, _: tuple[Fault, ...]) -> list[str]:
-    """Every kind that the call can meet.
+    """Every kind that the call can meet, once: a read has no effect, so that after it is before it.
 
     A lasting fault from the second call of an operation on is a lasting fault from its first one, only later:
     these are for ``FULL=1``.
@@ -26,8 +30,8 @@ def single(name: str, number: int, _: tuple[Fault, ...]) -> list[str]:
     if name.startswith("lambda."):
         return [kind for kind in kinds.FUNCTION_KINDS if FULL or number == 1 or not _lasts(kind)]
     found = [kind for kind in kinds.AWS_KINDS if FULL or number == 1 or not _lasts(kind)]
-    read = kinds.is_read(name.partition(".")[2])
-    return [kind for kind in found if read or kind not in kinds.VIEWS]
+    senseless = _SAME_FOR_A_READ if kinds.is_read(name.partition(".")[2]) else kinds.VIEWS
+    return [kind for kind in found if kinds.split(kind)[0] not in senseless]
 
 
 def one_of(many: tuple[str, ...], share: float) -> Choose:

@@ -51,6 +51,8 @@ def test_a_lot_is_the_same_again_and_as_large_as_asked() -> None:
 def test_a_call_meets_every_kind_and_a_read_is_also_behind() -> None:
     assert {"stale", "slow", "lost*", "denied**"} <= set(single("ecs.DescribeClusters", 1, ()))
     assert not {"stale", "slow"} & set(single("ecs.CreateCluster", 1, ()))
+    assert {"5xx-after**", "crash-after"} <= set(single("ecs.CreateCluster", 1, ()))
+    assert not {"5xx-after", "5xx-after*", "crash-after**"} & set(single("ecs.DescribeClusters", 1, ()))
     assert "denied**" not in single("ecs.CreateCluster", 2, ())
     assert one_of(("denied",), 1.0)("lambda.rollback", 1, ()) == []
     assert some(single, 0.0)("ecs.CreateCluster", 1, ()) == []
