@@ -12,6 +12,7 @@ SERVICES = {
     "cloudwatch-logs": "logs",
     "elastic-load-balancing-v2": "elbv2",
     "eventbridge": "events",
+    "resource-groups-tagging-api": "resourcegroupstaggingapi",
     "sfn": "stepfunctions",
 }
 """botocore's name of a service in its events to the name of its client, where they differ."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import botocore.session
 import pytest
+from faults import kinds
 from faults.plans import Fault, Plan, parse
+from faults.world import SERVICES
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,11 @@ def test_a_plan_is_read_and_written(text: str, plan: Plan) -> None:
 def test_a_plan_that_says_nothing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a kind of"):
         parse(text)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_call_of_every_service_can_be_named_in_a_plan(service: str) -> None:
+    """The injector names a call by the id in the SDK's events; a plan must be able to say it."""
+    named = botocore.session.get_session().get_service_model(service).service_id.hyphenize()
+    assert kinds.SERVICES.get(named, named) == service
+    assert str(parse(f"delete:{service}.DescribeIt#1:denied")) == f"delete:{service}.DescribeIt#1:denied"
