@@ -26,6 +26,8 @@ _UNFINISHED = frozenset(
     }
 )  # fmt: skip
 _NOT_RETURNED = "UPDATE_ROLLBACK_FAILED"
+_TOLD_WITH = {"launch_template_version": "launch_template"}
+"""A part that AWS removes with its whole: naming the whole tells of it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Stage:
             return []
         reason = store.get(NAME).reason
         return [
-            f"after {status}: {kind} is left and not told" for kind in observed(NAME) if kind not in reason
+            f"after {status}: {kind} is left and not told"
+            for kind in observed(NAME)
+            if _TOLD_WITH.get(kind, kind) not in reason
         ]
 
     def _judge_whole(self, status: str) -> list[str]:
