@@ -21,7 +21,7 @@ from campaign.parts import (
     singles,
 )
 from campaign.sampling import FULL, SEED
-from campaign.table import Bugs, Table
+from campaign.table import Bugs, Origin, Table
 from faults.cases import Verdict
 from faults.world import World, world
 
@@ -67,7 +67,7 @@ def _one(made: World, text: str) -> int:
 
 def _all(made: World) -> int:
     print(f"SEED={SEED} FULL={int(FULL)}", flush=True)
-    table, failed, wanted = Table(), 0, os.environ.get("PART", "")
+    table, failed, wanted, origin = Table(), 0, os.environ.get("PART", ""), here()
     for part in parts():
         if wanted in part.title:
             started, used = time.monotonic(), _processor()
@@ -75,21 +75,21 @@ def _all(made: World) -> int:
             processor = _processor() - used
             took = f"{time.monotonic() - started:.0f} s, {processor:.0f} s of the processor"
             failed += _told(made, part, verdicts, took)
-            table.add(part.title, verdicts, here(processor))
+            table.add(part.title, verdicts, origin.after(processor))
     if wanted in BUGS_TITLE:
-        failed += _hunted(made, table)
+        failed += _hunted(made, table, origin)
     print("\n".join(table.lines()))
     if os.environ.get("WRITE") == "1":
         keep(table, [part.title for part in parts()])
     return bool(failed)
 
 
-def _hunted(made: World, table: Table) -> int:
+def _hunted(made: World, table: Table, origin: Origin) -> int:
     """Answers how many planted bugs no plan showed."""
     used = _processor()
     caught = hunt(made)
     plans = {one.bug: one.plan for one in caught}
-    table.bugs = Bugs(origin=here(_processor() - used), plans=plans)
+    table.bugs = Bugs(origin=origin.after(_processor() - used), plans=plans)
     return sum(not plan for plan in plans.values())
 
 

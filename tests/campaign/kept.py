@@ -15,11 +15,11 @@ BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
 _BUT_THE_TABLES = ("--", ".", ":!docs/campaign.*")
 
 
-def here(seconds: float) -> Origin:
-    """The origin of figures counted now, in this tree; ``+``: it holds more than the commit says."""
+def here() -> Origin:
+    """The origin of figures counted from now on, in this tree; ``+``: it holds more than the commit says."""
     version = _git("rev-parse", "--short=9", "HEAD") + ("+" if _changed() else "")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return Origin(day=today, version=version or "no git", seconds=round(seconds))
+    return Origin(day=today, version=version or "no git")
 
 
 def _changed() -> str:

@@ -50,6 +50,9 @@ class Origin(BaseModel):
     version: str = ""
     seconds: int = 0
 
+    def after(self, seconds: float) -> Origin:
+        return self.model_copy(update={"seconds": round(seconds)})
+
     def cells(self) -> list[str]:
         return [self.seed + (", FULL" if self.full else ""), self.day, self.version, f"{self.seconds:,}"]
 

@@ -111,7 +111,7 @@ def test_a_part_that_is_no_more_is_forgotten(page: Path) -> None:
 
 
 def test_figures_name_the_commit_they_were_counted_at() -> None:
-    origin = here(6.6)
+    origin = here().after(6.6)
     assert (origin.seconds, len(origin.day)) == (7, 10)
     assert origin.version
 
