@@ -153,8 +153,8 @@ def an_instance_has_what_its_agent_says(a: Account) -> None:
     assert found["capacityProviderName"] == "reef"
 
 
-@shows("instances_count_their_tasks")
-def an_instance_counts_the_tasks_that_a_service_put_there(a: Account) -> None:
+def _an_instance_with_a_task(a: Account) -> tuple[str, Any, Any]:
+    """The instance's ARN, its task, and all tasks of the cluster in moto."""
     from moto.backends import get_backend
 
     an_instance_has_what_its_agent_says(a)
@@ -163,6 +163,12 @@ def an_instance_counts_the_tasks_that_a_service_put_there(a: Account) -> None:
     a.ecs.start_task(cluster="fish", taskDefinition="fish", containerInstances=[arn])
     backend: Any = get_backend("ecs")["123456789012"]["us-west-2"]
     (task,) = backend.tasks["fish"].values()
+    return arn, task, backend.tasks["fish"]
+
+
+@shows("instances_count_their_tasks")
+def an_instance_counts_the_tasks_that_a_service_put_there(a: Account) -> None:
+    arn, task, _ = _an_instance_with_a_task(a)
     task.last_status = "PROVISIONING"  # as the service scheduler places it
     found = a.ecs.describe_container_instances(cluster="fish", containerInstances=[arn])
     (instance,) = found["containerInstances"]
@@ -171,15 +177,8 @@ def an_instance_counts_the_tasks_that_a_service_put_there(a: Account) -> None:
 
 @shows("tasks_of_an_instance_are_listed", "stopped_task_ends_by_itself")
 def a_task_that_is_stopped_is_not_stopped_yet(a: Account) -> None:
-    from moto.backends import get_backend
-
-    an_instance_has_what_its_agent_says(a)
-    a.definition()
-    (arn,) = a.ecs.list_container_instances(cluster="fish")["containerInstanceArns"]
-    a.ecs.start_task(cluster="fish", taskDefinition="fish", containerInstances=[arn])
-    backend: Any = get_backend("ecs")["123456789012"]["us-west-2"]
-    (task,) = backend.tasks["fish"].values()
-    backend.tasks["fish"]["waits"] = SimpleNamespace(
+    arn, task, tasks = _an_instance_with_a_task(a)
+    tasks["waits"] = SimpleNamespace(
         task_arn="waits", cluster_arn=task.cluster_arn, container_instance_arn=None, desired_status="RUNNING"
     )
     found = a.ecs.list_tasks(cluster="fish", containerInstance=arn)["taskArns"]

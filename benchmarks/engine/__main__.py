@@ -38,14 +38,20 @@ def prepare(folder: Path, clip: Path, times: int) -> tuple[Path, Path]:
     return write_network(folder / "v8n.onnx", SIZE, tensor), repeat(clip, folder / "long.mp4", times)
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """A process's that runs an arm: the tree to import, and a quiet ultralytics that keeps to ``folder``."""
+    paths = [*(str(ROOT / part) for part in ("", "worker", "layers/shoal")), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths), "YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "true",
+        "YOLO_VERBOSE": "false", "YOLO_AUTOINSTALL": "false",
+    }  # fmt: skip
+
+
 def measure(arm: str, model: Path, warm: Path, clip: Path) -> dict[str, Any]:
     """One run of one arm: wall and processor milliseconds per frame."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("", "worker", "layers/shoal")),
-        "YOLO_CONFIG_DIR": str(model.parent), "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false",
-    }  # fmt: skip
     command = [sys.executable, "-m", "benchmarks.engine.arms", arm, str(model), str(warm), str(clip)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(command, env=environment(model.parent), capture_output=True, text=True,
+                          check=True, cwd=ROOT)  # fmt: skip
     said = json.loads(done.stdout.strip().rpartition("\n")[2])
     return {"boxes": said["boxes"], "fps": said["frames"] / said["wall"],
             "processor": 1000 * said["processor"] / said["frames"]}  # fmt: skip

@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from benchmarks.engine.__main__ import CLIP, ROOT
+from benchmarks.engine.__main__ import CLIP, ROOT, SIZE, environment
 from benchmarks.engine.clip import repeat
 from benchmarks.engine.network import write_network
 
 PATIENCE = 100
-SMALL, LARGE = (384, 640), (736, 1280)
+LARGE = (736, 1280)
 NETWORKS = {
-    "n-384x640-f32-one": ("n", SMALL, False, 1), "n-384x640-f16-one": ("n", SMALL, True, 1),
-    "n-384x640-f32-any": ("n", SMALL, False, "batch"), "n-384x640-f16-any": ("n", SMALL, True, "batch"),
+    "n-384x640-f32-one": ("n", SIZE, False, 1), "n-384x640-f16-one": ("n", SIZE, True, 1),
+    "n-384x640-f32-any": ("n", SIZE, False, "batch"), "n-384x640-f16-any": ("n", SIZE, True, "batch"),
     "x-736x1280-f16-one": ("x", LARGE, True, 1), "x-736x1280-f16-any": ("x", LARGE, True, "batch"),
 }  # fmt: skip
 """Scale, input, half precision and batch of each network; its name says the same."""
@@ -84,17 +84,11 @@ def halve(path: Path) -> None:
 
 def run(row: tuple[str, ...], folder: Path) -> str:
     """The row's answer, or why there is none."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([*(str(ROOT / part) for part in ("", "worker", "layers/shoal")),
-                                       os.environ.get("PYTHONPATH", "")]),
-        "YOLO_CONFIG_DIR": str(folder), "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false",
-        "YOLO_AUTOINSTALL": "false",
-    }  # fmt: skip
     names = [f"{part}.onnx" if part in NETWORKS else part for part in row[1:]]
     command = [sys.executable, "-m", "benchmarks.engine.gpuarms", row[0], str(folder), *names]
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE
+            command, env=environment(folder), capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE
         )
     except subprocess.TimeoutExpired:
         return f"not done in {PATIENCE} s"

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.engine.__main__ import SIZE
 from benchmarks.engine.arms import seeds_loop, ultralytics
 
 REPEATS = 3
 TURNS = 50
-SMALL = (384, 640)
 Row = dict[str, Any]
 
 
@@ -69,7 +69,7 @@ def split(folder: Path, kind: str, decoders: str) -> Row:
 
     def run() -> int:
         nonlocal decoding
-        decoding = Decoding(folder / "long.mp4", lambda size: Letterbox(size, SMALL),
+        decoding = Decoding(folder / "long.mp4", lambda size: Letterbox(size, SIZE),
                             hardware=hardware, decoders=int(decoders),
                             unscaled=True, camera=True)  # fmt: skip
         return sum(1 for _ in decoding)

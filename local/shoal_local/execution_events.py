@@ -6,11 +6,10 @@ Source: Step Functions guide, "Event delivery ... Step Functions Execution Statu
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from typing import Any
 
-from shoal_local.names import ACCOUNT, REGION, backend
+from shoal_local.envelope import envelope
+from shoal_local.names import backend
 from shoal_local.patches import contract
 
 _TERMINATED = contract(
@@ -51,17 +50,8 @@ def status_change(execution: Any) -> dict[str, Any]:
         "inputDetails": {"included": True},
         "outputDetails": None if detail["output"] is None else {"included": True},
     }
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "Step Functions Execution Status Change",
-        "source": "aws.states",
-        "account": ACCOUNT,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "region": REGION,
-        "resources": [execution.exec_arn],
-        "detail": json.loads(json.dumps(detail)),
-    }
+    kind, plain = "Step Functions Execution Status Change", json.loads(json.dumps(detail))
+    return envelope("aws.states", kind, execution.exec_arn, plain)
 
 
 def _milliseconds(moment: Any) -> int | None:

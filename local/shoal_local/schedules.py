@@ -11,11 +11,12 @@ import uuid
 from typing import Any
 
 from shoal_local.clock import Clock
+from shoal_local.envelope import envelope
 from shoal_local.iam import Iam
 from shoal_local.lambda_permission import may_invoke
 from shoal_local.lambda_pool import LambdaPool
 from shoal_local.lambda_runtime import function_by_arn, invoke_later
-from shoal_local.names import ACCOUNT, REGION, backend
+from shoal_local.names import backend
 from shoal_local.patches import contract
 
 _LOG = logging.getLogger("shoal_local.events")
@@ -131,17 +132,7 @@ class _RuleView:
 
 def scheduled_event(rule_arn: str) -> dict[str, Any]:
     """What a schedule sends (EventBridge guide, "Scheduled Event")."""
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": ACCOUNT,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "region": REGION,
-        "resources": [rule_arn],
-        "detail": {},
-    }
+    return envelope("aws.events", "Scheduled Event", rule_arn, {})
 
 
 def _service(target: dict[str, Any]) -> str:

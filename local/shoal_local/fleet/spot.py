@@ -11,12 +11,12 @@ import base64
 import datetime
 import json
 import threading
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from shoal_local.envelope import envelope
 from shoal_local.execution_events import emit
-from shoal_local.names import ACCOUNT, REGION, arn, backend
+from shoal_local.names import arn, backend
 from shoal_local.strict.mixed_instances import on_demand_of
 
 NOTICE_SECONDS = 120.0
@@ -95,14 +95,6 @@ def mark(group: Any) -> None:
 
 
 def _warning(instance_id: str) -> dict[str, Any]:
-    return {
-        "version": "0",
-        "id": str(uuid.uuid4()),
-        "detail-type": "EC2 Spot Instance Interruption Warning",
-        "source": "aws.ec2",
-        "account": ACCOUNT,
-        "time": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "region": REGION,
-        "resources": [arn("ec2", f"instance/{instance_id}")],
-        "detail": {"instance-id": instance_id, "instance-action": "terminate"},
-    }
+    detail = {"instance-id": instance_id, "instance-action": "terminate"}
+    kind = "EC2 Spot Instance Interruption Warning"
+    return envelope("aws.ec2", kind, arn("ec2", f"instance/{instance_id}"), detail)
