@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 AnyDecoding: TypeAlias = "Decoding | ContainedDecoding"
 
+Moved: TypeAlias = tuple[Prepared, Detections, Floats | None]
 Progress = Callable[[int, int | None], None]
 FRAMES_AHEAD = 8
 INTERVAL = 0.5
@@ -91,7 +92,7 @@ class Run:
         camera = CameraMotion() if self.parameters.camera_motion else None
         if checkpoint:
             self._restore(checkpoint, log, tracking, camera)
-        with self._found(decoding) as found, read_ahead(self._followed(found, camera), FRAMES_AHEAD) as moved:
+        with self._found(decoding) as found, self._moved(found, camera) as moved:
             self._check(len(log))
             for frame, detections, motion in moved:
                 with self.clock.stage("associate"):
@@ -188,9 +189,14 @@ class Run:
         waiting, size = self.clock.waiting("appearance", found), (info.height, info.width)
         return self.clock.busy("appearance", embedded(waiting, embedder, size, self.parameters.track_high))
 
-    def _followed(
+    def _moved(
         self, found: Iterator[Found], camera: CameraMotion | None
-    ) -> Iterator[tuple[Prepared, Detections, Floats | None]]:
+    ) -> AbstractContextManager[Iterator[Moved]]:
+        """With the camera's motion, measured in a thread of its own; where it is not, no thread is made."""
+        followed = self._followed(found, camera)
+        return nullcontext(followed) if camera is None else read_ahead(followed, FRAMES_AHEAD)
+
+    def _followed(self, found: Iterator[Found], camera: CameraMotion | None) -> Iterator[Moved]:
         for frame, detections in found:
             motion = None
             if camera and frame.thumbnail:
