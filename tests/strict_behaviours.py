@@ -230,6 +230,14 @@ def the_same_template_token_answers_the_same_template(a: Account) -> None:
     assert a.template(ClientToken="t") == a.template(ClientToken="t")
 
 
+@shows("template_token_is_honoured", "template_request_is_kept", "template_token_is_remembered")
+def the_same_template_token_answers_the_same_version(a: Account) -> None:
+    a.template()
+    request = {"LaunchTemplateName": "gpu", "LaunchTemplateData": {"InstanceType": "g6.xlarge"}}
+    made = [a.ec2.create_launch_template_version(**request, ClientToken=token) for token in "ttu"]
+    assert [one["LaunchTemplateVersion"]["VersionNumber"] for one in made] == [2, 2, 3]
+
+
 @shows("transaction_token_is_honoured", "transaction_is_kept", "transaction_token_is_remembered")
 def a_transaction_is_done_once_per_token(a: Account) -> None:
     a.dynamodb.create_table(

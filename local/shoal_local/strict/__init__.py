@@ -28,6 +28,7 @@ from shoal_local.strict import (  # noqa: F401  importing a module registers its
     elbv2_targets,
     messages,
     mixed_instances,
+    template_tokens,
     template_versions,
 )
 from shoal_local.strict.choices import demand_paths, forgive_paths
