@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from shoal_local.strict.engine import Call, before, refused
 
 _NAME = re.compile(r"[a-zA-Z0-9().\-/_]{3,128}")
