@@ -1,7 +1,8 @@
 """moto and its interpreter made quicker, with the same answers: what they work out for each call is kept.
 
-moto parses each JSONPath at each step, lists a class's methods for each call, looks for each member of an
-answer under seven names, and asks five times what a text is before it compares it with another.
+moto parses each JSONPath at each step, lists a class's methods for each call and a service's errors for each
+error, looks for each member of an answer under seven names, and asks five times what a text is before it
+compares it with another.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from shoal_local.patches import FORGET, contract
 _PARSER = "moto.stepfunctions.parser.asl"
 _INPUT_PATH = contract(f"{_PARSER}.utils.json_path", "parse", "path debug")
 _RESULT_PATH = contract(f"{_PARSER}.component.common.path.result_path", "parse", "string")
+_ERRORS = contract("moto.core.errors", "ErrorLookupFactory.for_service", "self service_model")
 _NAMES = contract("moto.core.responses", "method_names_from_class", "clazz")
 _PICK = contract("moto.core.serialize", "AttributePicker.__call__", "self context")
 _STRUCTURE = contract(
@@ -26,13 +28,14 @@ _EQUAL = contract(_VALUE, "DynamoType.__eq__", "self other")
 _UNEQUAL = contract(_VALUE, "DynamoType.__ne__", "self other")
 _LESS = contract(_VALUE, "DynamoType.__lt__", "self other")
 _HASH = contract(_VALUE, "DynamoType.__hash__", "self")
-_ALL = (_INPUT_PATH, _RESULT_PATH, _NAMES, _PICK, _STRUCTURE, _EQUAL, _UNEQUAL, _LESS, _HASH)
+_ALL = (_INPUT_PATH, _RESULT_PATH, _ERRORS, _NAMES, _PICK, _STRUCTURE, _EQUAL, _UNEQUAL, _LESS, _HASH)
 
 
 def install() -> None:
     """Put them in place."""
     for each in (_INPUT_PATH, _RESULT_PATH):
         each.replace(functools.cache(each.original))
+    _ERRORS.replace(_lookups())
     names = functools.cache(_NAMES.original)
     FORGET[:] = [names.cache_clear]
     _NAMES.replace(names)
@@ -61,6 +64,18 @@ def installed() -> Iterator[None]:
 
 
 _MISSING = object()
+
+
+def _lookups() -> Any:
+    """The errors of a service by their codes: moto makes them anew for each error that it answers."""
+    known = functools.cache(lambda model: _ERRORS.original(_factory(), model))
+    return lambda _, service_model: known(service_model)
+
+
+def _factory() -> Any:
+    from moto.core.errors import ErrorLookupFactory
+
+    return ErrorLookupFactory()
 
 
 def _picking() -> Any:

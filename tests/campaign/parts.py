@@ -13,20 +13,20 @@ from campaign.bugs import BUGS, WITHOUT_FAULTS, Bug
 from campaign.crowd import run as run_crowd
 from campaign.life import EXAMPLES
 from campaign.life import run as run_life
-from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, single, some
+from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, seconds, single, some
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
 from faults.explore import Level
-from faults.forks import CaseFailed, at_once, forked
+from faults.forks import CaseFailed, Claims, at_once, claims, forked
 from faults.interleave import Schedule, one_preemption
+from faults.known import Known
 from faults.plans import Plan, parse
-from faults.races import RACES, Race
+from faults.races import RACES, Race, Raced
 from faults.races import read as read_race
 from faults.races import run as run_race
 from faults.world import World, workers
 
 _PART_SECONDS = 4 * 3600
-DOUBLES = 9000 if FULL else 1000
 PAIRS = 500 if FULL else 101
 """Schedules with two preemptions for each race."""
 _MARGIN = 1.3
@@ -50,10 +50,11 @@ def singles(name: str, after: str = "", share: float = 1.0) -> Part:
 def doubles_in_rollback() -> Part:
     """A first fault makes the deployment fail, a second one meets its rollback."""
 
-    def levels(calls: int) -> tuple[Level, ...]:
-        return (Level(first_failures(_FIRSTS)), Level(one_of(SECOND, _share(calls)), after="rollback"))
-
-    return Part("double faults, the second in the rollback", lambda world: _explored(world, "deploy", levels))
+    levels = (Level(first_failures(*_FIRSTS)), Level(seconds(*_SECONDS), after="rollback"))
+    return Part(
+        "double faults, the second in the rollback",
+        lambda world: _explored(world, "deploy", lambda _: levels),
+    )
 
 
 def doubles(name: str, wanted: int) -> Part:
@@ -68,13 +69,9 @@ def doubles(name: str, wanted: int) -> Part:
     return Part(f"double faults, {name}", lambda world: _explored(world, name, levels))
 
 
-_FIRSTS = 1.0 if FULL else 0.6
-_FAILURES = 70
-"""About as many of them end in a rollback: 27 operations, four kinds, some are retried with success."""
-
-
-def _share(calls: int) -> float:
-    return min(1.0, _MARGIN * DOUBLES / (_FAILURES * _FIRSTS * calls * len(SECOND)))
+_FIRSTS = (1.0, 1.0) if FULL else (0.5, 0.25)
+_SECONDS = (0.25, 0.05) if FULL else (0.09, 0.01)
+"""A rollback makes some 50 calls after a fault that is over, and hundreds under one that lasts."""
 
 
 def _explored(world: World, name: str, levels: Callable[[int], tuple[Level, ...]]) -> list[Verdict]:
@@ -95,7 +92,7 @@ def replay(world: World, text: str) -> Verdict:
     """
     if text.startswith("race:"):
         race, schedule = read_race(text)
-        raced: Verdict = forked(lambda: run_race(world, race, schedule)[0])
+        raced: Verdict = forked(lambda: run_race(world, race, schedule).verdict)
         return raced
     plan = parse(text)
 
@@ -132,11 +129,12 @@ def _raced(world: World) -> list[Verdict]:
     found: list[Verdict] = []
     choices: dict[str, list[int]] = {}
     for race in RACES.values():
-        verdict, choices[race.name] = forked(functools.partial(run_race, world, race, ()))
-        found.append(verdict)
-    plain = [(race, one) for race in RACES.values() for one in one_preemption(choices[race.name])]
+        plain: Raced = forked(functools.partial(run_race, world, race, ()))
+        choices[race.name] = plain.choices
+        found.append(plain.verdict)
+    once = [(race, one) for race in RACES.values() for one in one_preemption(choices[race.name])]
     twice = [(race, _two(race.name, choices[race.name], n)) for race in RACES.values() for n in range(PAIRS)]
-    return found + _spread(world, [*plain, *dict.fromkeys(twice)])
+    return found + _spread(world, [*once, *dict.fromkeys(twice)])
 
 
 def _two(name: str, choices: list[int], number: int) -> Schedule:
@@ -150,16 +148,18 @@ def _two(name: str, choices: list[int], number: int) -> Schedule:
 def _spread(world: World, cases: list[tuple[Race, Schedule]]) -> list[Verdict]:
     """The cases over the workers, each in a fork of its own."""
 
-    def work(shard: int) -> list[Verdict]:
-        mine = cases[shard :: workers()]
-        return [forked(functools.partial(_schedule, world, *case)) for case in mine]
+    def work(shared: Claims) -> list[Verdict]:
+        known: Known = {}
+        verdicts = []
+        for race, schedule in (case for number, case in enumerate(cases) if shared.take(number)):
+            raced: Raced = forked(functools.partial(run_race, world, race, schedule, known))
+            known |= raced.learned
+            verdicts.append(raced.verdict)
+        return verdicts
 
-    shards = at_once([functools.partial(work, shard) for shard in range(workers())], _PART_SECONDS)
-    return [verdict for found in shards for verdict in found]
-
-
-def _schedule(world: World, race: Race, schedule: Schedule) -> Verdict:
-    return run_race(world, race, schedule)[0]
+    with claims() as shared:
+        found = at_once([functools.partial(work, shared)] * workers(), _PART_SECONDS)
+    return sorted((verdict for one in found for verdict in one), key=lambda verdict: verdict.plan)
 
 
 def crowd() -> Part:
@@ -195,11 +195,12 @@ def hunt(world: World) -> list[Caught]:
     needed = sorted({parse(plan).scenario for plan in plans})
     goldens = {name: forked(functools.partial(_golden, world, name)) for name in needed}
 
-    def work(shard: int) -> list[Caught]:
-        return [_hunted(world, bug, goldens) for bug in BUGS[shard :: workers()]]
+    def work(shared: Claims) -> list[Caught]:
+        return [_hunted(world, bug, goldens) for number, bug in enumerate(BUGS) if shared.take(number)]
 
-    shards = at_once([functools.partial(work, shard) for shard in range(workers())], _PART_SECONDS)
-    return sorted((one for found in shards for one in found), key=lambda caught: caught.bug)
+    with claims() as shared:
+        found = at_once([functools.partial(work, shared)] * workers(), _PART_SECONDS)
+    return sorted((caught for one in found for caught in one), key=lambda caught: caught.bug)
 
 
 def _hunted(world: World, bug: Bug, goldens: dict[str, str]) -> Caught:
@@ -217,7 +218,7 @@ def _planted(world: World, bug: Bug, text: str, goldens: dict[str, str]) -> Verd
     with pytest.MonkeyPatch.context() as patch:
         bug.plant(patch)
         if text.startswith("race:"):
-            return run_race(world, *read_race(text))[0]
+            return run_race(world, *read_race(text)).verdict
         plan = parse(text)
         verdict = cases.run(world, plan, goldens[plan.scenario])
         expected = EXPECTED.get(text, verdict.outcome)

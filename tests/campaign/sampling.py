@@ -54,10 +54,24 @@ def some(choose: Choose, share: float) -> Choose:
     return fewer
 
 
-def first_failures(share: float) -> Choose:
-    """Lasting faults at the first call of each operation: the beginning of a rollback."""
-    chosen = one_of(FIRST, share)
-    return lambda name, number, before: chosen(name, number, before) if number == 1 or FULL else []
+def first_failures(once: float, lasting: float) -> Choose:
+    """The beginning of a rollback: a call is denied, or the first call of an operation meets a lasting fault.
+
+    Each by its own share of the calls.
+    """
+    single_one, chosen = one_of(("denied",), once), one_of(FIRST, lasting)
+
+    def choose(name: str, number: int, before: tuple[Fault, ...]) -> list[str]:
+        lasts = chosen(name, number, before) if number == 1 or FULL else []
+        return [*single_one(name, number, before), *lasts]
+
+    return choose
+
+
+def seconds(after_one: float, after_lasting: float) -> Choose:
+    """What meets the rollback: by one share where the first fault is over, by another where it lasts."""
+    plain, still = one_of(SECOND, after_one), one_of(SECOND, after_lasting)
+    return lambda name, number, before: (still if _lasts(before[0].kind) else plain)(name, number, before)
 
 
 def lot(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from faults import scenarios, snapshot
@@ -50,6 +51,8 @@ class Stage:
     empty: Snapshot = field(default_factory=dict)
     before: Snapshot = field(default_factory=dict)
     golden: str = ""
+    escape: Callable[[Callable[[], list[str]]], list[str]] = lambda way: way()
+    """Goes the way out of what was not finished, or knows where it ends."""
 
     def prepare(self) -> None:
         self.world.injector.end()
@@ -129,6 +132,9 @@ class Stage:
         An update that could not be undone must be undone first, by the rollback that its status asks for.
         """
         self.world.fleet.broken = ""
+        return self.escape(lambda: self._gone_out(status))
+
+    def _gone_out(self, status: str) -> list[str]:
         wrong = self._back_to_good() if status == _NOT_RETURNED else []
         return wrong + self._deleted(status)
 

@@ -15,24 +15,28 @@ from typing import Any
 
 from faults import kinds
 from faults.cases import Stage, Verdict, canonical
-from faults.forks import CASE_SECONDS, CaseFailed, at_once, bound, collect, finish, fork, forked
+from faults.forks import (
+    CASE_SECONDS,
+    CaseFailed,
+    Claims,
+    at_once,
+    bound,
+    claims,
+    collect,
+    finish,
+    fork,
+    forked,
+)
 from faults.injector import Call
-from faults.known import Future, Known, Trail
+from faults.known import Converged, Failures, Future, Known, Lasting, Trail, future_of, way_out
+from faults.machines import Answer
 from faults.plans import Fault, Plan
 
 Choose = Callable[[str, int, tuple[Fault, ...]], list[str]]
 """The kinds of fault for a call (its name and its number), given the faults before it."""
-_CHECKS, _CHECKS_OF_LASTING = 40, 8
-"""How often a case looks whether its future is known; one whose fault lasts seldom comes to that."""
-_SHARD_SECONDS = 4 * 3600
-
-
-class Converged(BaseException):
-    """From here on the case is a run that is known."""
-
-    def __init__(self, future: Future) -> None:
-        super().__init__()
-        self.future = future
+_CHECKS = 40
+"""How often a case looks whether its future is known: one that met nothing known so far hardly will."""
+_EXPLORER_SECONDS = 4 * 3600
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Level:
 
 @dataclass
 class Explorer:
-    """The faults at this shard's calls, one level after the other: the second level's join the first's.
+    """The faults at the calls it claims, one level after the other: the second level's join the first's.
 
     ``prune=False`` runs every case to its end.
     """
@@ -89,33 +93,39 @@ class Explorer:
     stage: Stage
     golden: Golden
     levels: tuple[Level, ...]
-    shard: int = 0
-    shards: int = 1
+    claims: Claims | None = None
+    """Shared with other explorers of the same calls; without them all calls are its own."""
     prune: bool = True
     verdicts: list[Verdict] = field(default_factory=list)
     _writer: int | None = None
     _faults: tuple[Fault, ...] = ()
+    _alone: bool = False
     _begun: bool = False
     _index: int = 0
     _checks: int = _CHECKS
     _trail: Trail = field(init=False)
     _known: Known = field(init=False)
     _learned: Known = field(default_factory=dict)
+    _failures: Failures = field(init=False)
+    _mark: str = ""
+    _entered: Callable[[], str] = str
+    """Tells where the run is, at the function that was entered last."""
 
     def __post_init__(self) -> None:
+        self._failures = Failures(self.stage.world)
         self._trail, self._known = Trail(self.stage.world), dict(self.golden.known)
 
     def run(self) -> list[Verdict]:
         """In the parent: the verdicts. The children end inside."""
         machines, injector = self.stage.world.machines, self.stage.world.injector
-        injector.before, machines.entered = self._at_call, self._at_function
+        injector.before, machines.entered, machines.around = self._at_call, self._at_function, self._around
         self._begun = not self.levels[0].after
         try:
             self.stage.act()
             future = None
         except Converged as known:
             future = known.future
-        injector.before, machines.entered = None, lambda *_: None
+        injector.before, machines.entered, machines.around = None, lambda *_: None, lambda handle: handle()
         if self._writer is not None:
             injector.end()
             finish(self._writer, lambda: self._answer(future))
@@ -134,17 +144,17 @@ class Explorer:
     @property
     def _level(self) -> Level | None:
         """The level whose faults are tried now; None in a child that has all of its faults."""
-        return self.levels[len(self._faults)] if len(self._faults) < len(self.levels) else None
+        deep = len(self._faults)
+        return self.levels[deep] if deep < len(self.levels) and not self._alone else None
 
     @property
     def _prunes(self) -> bool:
         return self.prune and self._writer is not None and self._level is None
 
     @property
-    def _lasting(self) -> frozenset[str]:
-        """The calls that meet a fault as often as they are made."""
+    def _lasting(self) -> Lasting:
         lasting = (fault for fault in self._faults if kinds.split(fault.kind)[1] == kinds.LASTING)
-        return frozenset(fault.call for fault in lasting)
+        return frozenset((fault.call, fault.kind) for fault in lasting)
 
     def _verdict(self, future: Future | None) -> Verdict:
         plan, injector = Plan(self.stage.scenario.name, self._faults), self.stage.world.injector
@@ -153,8 +163,15 @@ class Explorer:
         if future is not None:
             return Verdict(str(plan), future.outcome, tuple(self.stage.unannounced()), hit)
         self.stage.golden = self.golden.account
+        if self.prune:
+            self.stage.escape = self._escaped
         outcome, wrong = self.stage.judge()
         return Verdict(str(plan), outcome, tuple(wrong), hit)
+
+    def _escaped(self, way: Callable[[], list[str]]) -> list[str]:
+        wrong, learned = way_out(self.stage.world, self._known, way)
+        self._learned |= learned
+        return wrong
 
     def _at_call(self, call: Call) -> None:
         seen_by_nobody = len(self.levels) == 1 and self.stage.world.injector.repeated_unseen
@@ -166,6 +183,8 @@ class Explorer:
     def _at_function(self, function: str, payload: Any) -> None:
         if self._prunes:
             self._end_if_converged(function, payload)
+        elif self.prune:
+            self.stage.world.watch.text()  # the cases that fork off here need not look again
         level = self._level
         self._begun |= level is not None and level.after == function
         self._try(f"lambda.{function}", self.stage.world.machines.counted(f"lambda.{function}"))
@@ -176,29 +195,33 @@ class Explorer:
             return
         if not self._faults:
             self._index += 1
-            if self._index % self.shards != self.shard:
+            if self.claims and not self.claims.take(self._index):
                 return
         for kind in level.choose(name, number, self._faults):
             if self._branch(Fault(name, number, kind)):
                 return
 
     def _branch(self, fault: Fault) -> bool:
-        """Fork a case; True in the child, which goes on from here under the fault."""
+        """Fork a case; True in the child, which goes on from here under the fault.
+
+        One that meets further faults is run without them first: they end as it did, if they come back to it.
+        """
+        if self.prune and len(self._faults) + 1 < len(self.levels) and self._fork(fault, alone=True):
+            return True
+        return self._fork(fault)
+
+    def _fork(self, fault: Fault, *, alone: bool = False) -> bool:
         faults = (*self._faults, fault)
         reader, writer = os.pipe()
         child = fork()
         if child == 0:
             os.close(reader)
-            bound(CASE_SECONDS)
-            self._writer, self._faults, self.verdicts, self._learned = writer, faults, [], {}
-            self._checks = _CHECKS_OF_LASTING if self._lasting else _CHECKS
-            self._begun = self._level is not None and not self._level.after
-            self.stage.world.injector.faults = list(faults)
+            self._become(writer, faults, alone=alone)
             return True
         os.close(writer)
         try:
             verdicts, learned = collect(child, reader, CASE_SECONDS * len(self.levels))
-            self.verdicts += verdicts
+            self.verdicts += [] if alone else verdicts
             self._known |= learned
             self._learned |= learned
         except CaseFailed as error:
@@ -206,20 +229,37 @@ class Explorer:
             self.verdicts.append(Verdict(str(plan), "BROKEN", (str(error),)))
         return False
 
+    def _become(self, writer: int, faults: tuple[Fault, ...], *, alone: bool) -> None:
+        """In the child."""
+        bound(CASE_SECONDS)
+        self._writer, self._faults, self._alone = writer, faults, alone
+        self.verdicts, self._learned, self._checks = [], {}, _CHECKS
+        self._begun = self._level is not None and not self._level.after
+        self.stage.world.injector.faults = list(faults)
+
     def _end_if_converged(self, function: str, payload: Any) -> None:
         injector = self.stage.world.injector
+        self._mark = ""
         if self._checks and len(injector.hits) == len(self._faults) and not injector.views_pending:
-            self._checks -= 1
-            future = self._known.get(self._trail.mark(function, payload))
-            if future and not self._lasting & future.calls:
+            self._entered = functools.partial(self._trail.mark, function, payload)
+            self._mark = self._entered()
+            self._checks -= self._mark not in self._failures
+            future = future_of(self._known, self._mark, self._lasting)
+            if future:
                 raise Converged(future)
 
+    def _around(self, handle: Callable[[], Answer]) -> Answer:
+        if self._mark and self._lasting:
+            return self._failures.handle(self._mark, self._entered, handle)
+        return handle()
 
-def explore(stage: Stage, golden: Golden, levels: tuple[Level, ...], shards: int) -> list[Verdict]:
-    """The cases of a scenario over ``shards`` processes."""
-    explorers = [Explorer(stage, golden, levels, shard, shards) for shard in range(shards)]
-    found = at_once([explorer.run for explorer in explorers], _SHARD_SECONDS)
-    return [verdict for verdicts in found for verdict in verdicts]
+
+def explore(stage: Stage, golden: Golden, levels: tuple[Level, ...], processes: int) -> list[Verdict]:
+    """The cases of a scenario over some processes: each takes the next call that none has taken."""
+    with claims() as shared:
+        explorers = [Explorer(stage, golden, levels, shared) for _ in range(processes)]
+        found = at_once([explorer.run for explorer in explorers], _EXPLORER_SECONDS)
+    return sorted((verdict for verdicts in found for verdict in verdicts), key=lambda one: one.plan)
 
 
 def prepared(world: Any, scenario: Any) -> tuple[Stage, Golden]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from faults.watch import Watch
 from shoal_local.names import backend
 
 TARGET_PORT = 32768
@@ -18,8 +19,12 @@ class Fleet:
     """
 
     broken: str = ""
+    watch: Watch = field(default_factory=Watch)
+    """Told what changes without a call."""
 
     def tick(self) -> None:
+        self.watch.read("ecs")
+        self.watch.read("elbv2")
         for service in list(backend("ecs").services.values()):
             if service.status == "ACTIVE":
                 self._steady(service)
@@ -33,7 +38,7 @@ class Fleet:
         if self.broken and self.broken in primary["taskDefinition"]:
             primary.update(rolloutState="FAILED", failedTasks=3, rolloutStateReason="tasks failed to start")
             return
-        identity = _capacity(service)
+        identity = self._capacity(service)
         service.deployments = [primary]
         primary.update(rolloutState="COMPLETED", runningCount=service.desired_count)
         service.running_count = service.desired_count
@@ -42,20 +47,20 @@ class Fleet:
         else:
             _leave(service)
 
-
-def _capacity(service: Any) -> str:
-    """The instance a task runs on; one is launched where there is none. Fargate: an address."""
-    strategy = getattr(service, "capacity_provider_strategy", None)
-    if not strategy or not service.desired_count:
-        return "10.0.0.9"
-    name = strategy[0]["capacityProvider"]
-    provider = backend("ecs").capacity_providers[name]
-    group_name = provider.auto_scaling_group_provider["autoScalingGroupArn"].rsplit("/", 1)[-1]
-    scaling = backend("autoscaling")
-    group = scaling.autoscaling_groups[group_name]
-    if not group.instance_states:
-        scaling.set_desired_capacity(group_name, 1)
-    return str(group.instance_states[0].instance.id)
+    def _capacity(self, service: Any) -> str:
+        """The instance a task runs on; one is launched where there is none. Fargate: an address."""
+        strategy = getattr(service, "capacity_provider_strategy", None)
+        if not strategy or not service.desired_count:
+            return "10.0.0.9"
+        name = strategy[0]["capacityProvider"]
+        provider = backend("ecs").capacity_providers[name]
+        group_name = provider.auto_scaling_group_provider["autoScalingGroupArn"].rsplit("/", 1)[-1]
+        scaling = backend("autoscaling")
+        group = scaling.autoscaling_groups[group_name]
+        if not group.instance_states:
+            scaling.set_desired_capacity(group_name, 1)
+            self.watch.changed("autoscaling")
+        return str(group.instance_states[0].instance.id)
 
 
 def _join(service: Any, identity: str) -> None:

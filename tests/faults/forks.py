@@ -9,9 +9,13 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 CASE_SECONDS = 120
@@ -51,6 +55,28 @@ def at_once(works: list[Callable[[], Any]], seconds: float = CASE_SECONDS) -> li
         os.close(writer)
         children.append((child, reader))
     return [collect(child, reader, seconds) for child, reader in children]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Numbered work for several processes: who comes first does it. ``folder`` is empty at the beginning."""
+
+    folder: Path
+
+    def take(self, number: int) -> bool:
+        """Whether this process is the first to ask for ``number``."""
+        try:
+            os.close(os.open(self.folder / str(number), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
+
+
+@contextmanager
+def claims() -> Iterator[Claims]:
+    """A folder of claims for the length of a ``with``."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Claims(Path(folder))
 
 
 def fork() -> int:

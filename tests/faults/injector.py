@@ -46,6 +46,8 @@ class Injector:
     faults: list[Fault] = field(default_factory=list)
     active: bool = False
     before: Callable[[Call], None] | None = None
+    reached: Callable[[Call], None] = lambda _: None
+    """Told of each attempt that reaches moto."""
     calls: list[Call] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
     changed_a_view: bool = False
@@ -110,6 +112,7 @@ class Injector:
 
     def _truly(self, call: Call, forward: Forward) -> Answer:
         found = forward()
+        self.reached(call)
         if call.reads:
             self._seen[call.key] = found
         return found

@@ -31,6 +31,10 @@ _ANSWERS = {
 }
 
 
+Answer = dict[str, Any]
+"""What Lambda's Invoke answers."""
+
+
 class ExecutionDied(BaseException):
     """The execution ends here without its own say (``States.Runtime``, an abort)."""
 
@@ -46,6 +50,8 @@ class Machines:
     launch: Callable[[Callable[[], None]], None] = lambda _: None
     """Told of each execution that is started; :attr:`queue` takes it unless told otherwise."""
     entered: Callable[[str, Any], None] = lambda *_: None
+    around: Callable[[Callable[[], Answer]], Answer] = lambda handle: handle()
+    """Handles an invocation that :attr:`entered` was just told of, or knows its answer."""
     _counts: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -63,13 +69,12 @@ class Machines:
         while self.queue:
             self.queue.popleft()()
 
-    def invoke(self, function: str, event: Any) -> dict[str, Any]:
+    def invoke(self, function: str, event: Any) -> Answer:
         """One invocation as the interpreter sees it: a payload, or a function error."""
         name = f"lambda.{function}"
         self._counts[name] += 1
         self.invoked.append(function)
-        if self.injector.active:
-            self.entered(function, event)
+        self.entered(function, event)
         fault = self._fault(name)
         kind = kinds.split(fault.kind)[0] if fault else ""
         if kind == "dies" and function != "recovery":
@@ -78,7 +83,7 @@ class Machines:
             return _failed(*_ANSWERS["service"])
         if kind == "twice":
             self._handled(function, event)
-        answer = self._handled(function, event)
+        answer = self.around(functools.partial(self._handled, function, event))
         return _failed(*_ANSWERS["timeout"]) if kind == "timeout" else answer
 
     def _fault(self, name: str) -> Fault | None:
@@ -93,7 +98,7 @@ class Machines:
                 return fault
         return None
 
-    def _handled(self, function: str, event: Any) -> dict[str, Any]:
+    def _handled(self, function: str, event: Any) -> Answer:
         """A function's exception, or its death, as Lambda reports it."""
         try:
             payload = load_app(function).lambda_handler(event, CONTEXT)
@@ -104,7 +109,7 @@ class Machines:
         return {"StatusCode": 200, "Payload": json.loads(json.dumps(payload))}
 
 
-def _failed(error: str, message: str) -> dict[str, Any]:
+def _failed(error: str, message: str) -> Answer:
     told = {"errorType": error, "errorMessage": message}
     return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": told}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from faults import snapshot
 from faults.cases import Verdict, status_of
 from faults.interleave import Schedule, Scheduler
+from faults.known import Known, way_out
 from faults.snapshot import Snapshot
 from faults.world import NEIGHBOUR, World, specification
 
@@ -25,6 +26,22 @@ class Scene:
     scheduler: Scheduler
     replies: Replies = field(default_factory=dict)
     empty: Snapshot = field(default_factory=dict)
+    known: Known = field(default_factory=dict)
+    """What earlier schedules teach of what follows when all have ended."""
+    learned: Known = field(default_factory=dict)
+
+    def emptied(self, *names: str) -> list[str]:
+        """What is wrong after these were deleted."""
+        wrong, learned = way_out(self.world, self.known, lambda: self._emptied(names))
+        self.learned |= learned
+        return wrong
+
+    def _emptied(self, names: tuple[str, ...]) -> list[str]:
+        for name in names:
+            self.world.ask("DELETE", f"/deploy/{name}")
+        left = self.left(names[0])
+        # the records of the others may remain as well
+        return [line for line in left if not any(_is_history(line, name) for name in names[1:])]
 
     def ask(self, label: str, method: str, path: str, body: object = None) -> None:
         """A patient client, as a thread."""
@@ -78,7 +95,7 @@ def _same_twice(scene: Scene) -> None:
 def _one_ready(scene: Scene) -> list[str]:
     wrong = [] if status_of(FIRST) == "READY" else [f"it is {status_of(FIRST)}"]
     wrong += [] if set(scene.replies.values()) <= {200, 202} else [f"answers {scene.replies}"]
-    return wrong + _ports(1) + _definitions(1) + _emptied(scene, FIRST)
+    return wrong + _ports(1) + _definitions(1) + scene.emptied(FIRST)
 
 
 def _other_body(scene: Scene) -> None:
@@ -93,7 +110,7 @@ def _refused_or_updated(scene: Scene) -> list[str]:
     wrong += [] if status_of(FIRST) == "READY" else [f"it is {status_of(FIRST)}"]
     revisions = 1 if answers == [202, 409] else 2
     wrong += [] if _revision() == revisions else [f"revision {_revision()} after {scene.replies}"]
-    return wrong + _ports(1) + _emptied(scene, FIRST)
+    return wrong + _ports(1) + scene.emptied(FIRST)
 
 
 def _revision() -> int:
@@ -130,7 +147,7 @@ def _as_answered(scene: Scene) -> list[str]:
         return [f"it is {status} after {answers}"]
     if status == "DELETED":
         return scene.left()
-    return _ports(1) + _definitions(1) + _emptied(scene, FIRST)
+    return _ports(1) + _definitions(1) + scene.emptied(FIRST)
 
 
 def _two_names(scene: Scene) -> None:
@@ -141,10 +158,7 @@ def _two_names(scene: Scene) -> None:
 def _two_ports(scene: Scene) -> list[str]:
     wrong = [f"{name} is {status_of(name)}" for name in (FIRST, SECOND) if status_of(name) != "READY"]
     wrong += _ports(2)
-    for name in (FIRST, SECOND):
-        _remove(scene.world, name)
-    left = snapshot.difference(scene.empty, snapshot.take(), FIRST)
-    return wrong + [line for line in left if SECOND not in line or "RESOURCE#" in line or "PORT#" in line]
+    return wrong + scene.emptied(FIRST, SECOND)
 
 
 def _failing(world: World) -> None:
@@ -181,11 +195,20 @@ _ALL = (
 RACES = {race.name: race for race in _ALL}
 
 
-def run(world: World, race: Race, schedule: Schedule) -> tuple[Verdict, list[int]]:
-    """One schedule, in a world that nobody else uses; also the choices it had."""
+@dataclass(frozen=True)
+class Raced:
+    """``choices``: how many others could have gone on at each point."""
+
+    verdict: Verdict
+    choices: list[int]
+    learned: Known
+
+
+def run(world: World, race: Race, schedule: Schedule, known: Known | None = None) -> Raced:
+    """One schedule, in a world that nobody else uses."""
     empty = snapshot.take()
     race.given(world)
-    scene = Scene(world, Scheduler(schedule, lambda: world.clock.passed), empty=empty)
+    scene = Scene(world, Scheduler(schedule, lambda: world.clock.passed), empty=empty, known=known or {})
     wrong = []
     with bystanders(scene):
         race.begin(scene)
@@ -193,8 +216,11 @@ def run(world: World, race: Race, schedule: Schedule) -> tuple[Verdict, list[int
             scene.scheduler.run()
         except AssertionError as error:
             wrong = [str(error)]
+    status = status_of(FIRST)
     wrong = wrong or race.holds(scene)
-    return Verdict(spelled(race, schedule), status_of(FIRST), tuple(wrong)), scene.scheduler.choices
+    return Raced(
+        Verdict(spelled(race, schedule), status, tuple(wrong)), scene.scheduler.choices, scene.learned
+    )
 
 
 @contextmanager
@@ -247,10 +273,5 @@ def _definitions(count: int) -> list[str]:
     return [] if len(listed) == count else [f"task definitions {listed}"]
 
 
-def _emptied(scene: Scene, name: str) -> list[str]:
-    _remove(scene.world, name)
-    return scene.left(name)
-
-
-def _remove(world: World, name: str) -> None:
-    world.ask("DELETE", f"/deploy/{name}")
+def _is_history(line: str, name: str) -> bool:
+    return name in line and "RESOURCE#" not in line and "PORT#" not in line

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import operator
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,8 @@ from shoal_local.names import ACCOUNT, PARTITION, REGION
 Key = tuple[str, str, str]
 """Service, shelf (moto's name of it), identifier."""
 Snapshot = dict[Key, dict[str, str]]
+Line = tuple[str, tuple[str, ...]]
+"""A resource as text: its random ids as ``*``, and its pieces, every other one a random id."""
 
 _PRIMITIVE = (str, bytes, int, float, bool, type(None))
 _EXPANDED = frozenset(
@@ -53,6 +56,7 @@ _RANDOM = re.compile(
     r"|(?<=ecs-svc/)\d+|\b10\.0\.\d+\.\d+\b|[0-9a-f]{2}(?::[0-9a-f]{2}){5}|ip-10-0-\d+-\d+)"
 )
 _DELETED = frozenset({"DELETED", "DELETE_IN_PROGRESS"})
+_EVENT = "EVENT#"
 _APART = frozenset({"items", "listeners"})
 """Fields whose contents are entries of their own."""
 _OVER = _DELETED | {"INACTIVE"}
@@ -60,14 +64,26 @@ _OVER = _DELETED | {"INACTIVE"}
 
 def take() -> Snapshot:
     """Every resource in our account, global services included."""
+    return {key: fields for service in services() for key, fields in of_service(service).items()}
+
+
+def services() -> list[str]:
+    """moto's names of the services that have a backend now."""
+    from moto.core.base_backend import BackendDict
+
+    return [services.service_name for services in list(BackendDict._instances)]
+
+
+def of_service(name: str, *, events: bool = True) -> Snapshot:
+    """Every resource of one service; without ``events`` also without those of a deployment."""
     from moto.core.base_backend import BackendDict
 
     found: Snapshot = {}
-    for services in list(BackendDict._instances):
+    for services in (one for one in list(BackendDict._instances) if one.service_name == name):
         regions = services.get(ACCOUNT, {})
         for region in (REGION, PARTITION):
             if region in regions.keys():  # noqa: SIM118 - moto's own ``in`` makes the backend
-                found.update(_of_backend(services.service_name, regions[region]))
+                found.update(_of_backend(name, regions[region], events=events))
     return found
 
 
@@ -110,21 +126,28 @@ def _is_ours(identifier: str, resource: dict[str, str], deployment: str) -> bool
     return deployment in identifier or any(deployment in value for value in resource.values())
 
 
-def canonical(snapshot: Snapshot, without: frozenset[str] = frozenset()) -> str:
-    """One text for accounts that differ only in times and random ids, numbered where they first show.
+def canonical(snapshot: Snapshot) -> str:
+    """One text for accounts that differ only in times and random ids, numbered where they first show."""
+    return numbered(lines(snapshot))
 
-    Fields of the names ``without`` are left out.
-    """
+
+def lines(snapshot: Snapshot, without: frozenset[str] = frozenset()) -> list[Line]:
+    """A line for each resource but the events of a deployment, without the fields of these names."""
     kept = ((key, fields) for key, fields in snapshot.items() if not _is_event(key))
-    lines = [
+    texts = (
         f"{key} {sorted(one for one in fields.items() if one[0] not in without)}" for key, fields in kept
-    ]
+    )
+    return [(_starred(text), _split(text)) for text in texts]
+
+
+def numbered(found: list[Line]) -> str:
+    """The lines in an order that no random id decides, each id as the number of its first place."""
     numbers: dict[str, str] = {}
-    return "\n".join(_numbered(line, numbers) for line in sorted(lines, key=_starred))
+    return "\n".join(_numbered(pieces, numbers) for _, pieces in sorted(found, key=operator.itemgetter(0)))
 
 
-def _numbered(line: str, numbers: dict[str, str]) -> str:
-    pieces = list(_split(line))
+def _numbered(split: tuple[str, ...], numbers: dict[str, str]) -> str:
+    pieces = list(split)
     pieces[1::2] = [numbers.setdefault(one, f"#{len(numbers)}") for one in pieces[1::2]]
     return "".join(pieces)
 
@@ -143,7 +166,7 @@ def digest(snapshot: Snapshot) -> str:
 
 def _is_event(key: Key) -> bool:
     """The history of a deployment grows with each retry; so do the executions."""
-    return key[0] == "dynamodb" and "EVENT#" in key[2]
+    return key[0] == "dynamodb" and _EVENT in key[2]
 
 
 def _starred(text: str) -> str:
@@ -161,7 +184,7 @@ def _fields(old: dict[str, str], new: dict[str, str]) -> str:
     return ", ".join(f"{name}: {old.get(name)} -> {new.get(name)}"[:200] for name in names)
 
 
-def _of_backend(service: str, one: Any) -> Iterator[tuple[Key, dict[str, str]]]:
+def _of_backend(service: str, one: Any, *, events: bool) -> Iterator[tuple[Key, dict[str, str]]]:
     for shelf, value in list(vars(one).items()):
         if (service, shelf) in _HISTORY or shelf.startswith(_OURS):
             continue
@@ -170,6 +193,8 @@ def _of_backend(service: str, one: Any) -> Iterator[tuple[Key, dict[str, str]]]:
                 continue
             yield (service, shelf, identifier), _described(item)
             for name, inner in _inside(item):
+                if not events and _EVENT in name:
+                    continue
                 yield (service, shelf, f"{identifier}/{name}"), _described(inner)
 
 

@@ -111,23 +111,47 @@ def test_an_adoption_that_does_not_happen_is_caught(
     assert found.wrong
 
 
+def chosen(faults: dict[str, tuple[str, ...]]) -> explore.Choose:
+    """These kinds at the first call of each of these names."""
+    return lambda name, number, _: list(faults.get(name, ())) if number == 1 else []
+
+
+SHORT = ("throttle", "lost*", "crash-after")
+CUT = {
+    "single faults": (
+        explore.Level(
+            chosen(
+                {"ecs.CreateCluster": SHORT, "dynamodb.GetItem": SHORT, "lambda.load_balancer": ("timeout",)}
+            )
+        ),
+    ),
+    "lasting faults": (
+        explore.Level(
+            chosen({"ecs.DescribeClusters": ("denied**", "5xx**"), "ecs.CreateCluster": ("denied**",)})
+        ),
+    ),
+    "double faults": (
+        explore.Level(chosen({"ecs.CreateService": ("denied", "denied**"), "sqs.GetQueueUrl": ("lost**",)})),
+        explore.Level(
+            chosen({"elbv2.DeleteListener": SHORT, "ecs.DeleteCluster": ("denied", "crash-before")}),
+            after="rollback",
+        ),
+    ),
+}
+
+
 @pytest.mark.long
-def test_cutting_a_case_short_changes_no_verdict(warm: World) -> None:
+@pytest.mark.parametrize(
+    ("name", "cases"), [("single faults", 7), ("lasting faults", 3), ("double faults", 16)]
+)
+def test_cutting_a_case_short_changes_no_verdict(warm: World, name: str, cases: int) -> None:
     """The same cases, cut short where their future is known and run to their end."""
 
     def case(prune: bool) -> list[tuple[str, str, tuple[str, ...]]]:
         stage, recorded = explore.prepared(warm, SCENARIOS["deploy"])
-        wanted = {"ecs.CreateCluster", "dynamodb.GetItem", "lambda.load_balancer"}
-
-        def choose(name: str, number: int, _: Any) -> list[str]:
-            short = (
-                ["throttle", "lost*", "crash-after"] if name.partition(".")[0] != "lambda" else ["timeout"]
-            )
-            return short if name in wanted and number == 1 else []
-
-        found = explore.Explorer(stage, recorded, (explore.Level(choose),), prune=prune).run()
+        found = explore.Explorer(stage, recorded, CUT[name], prune=prune).run()
         return [(one.plan, one.outcome, one.wrong) for one in found]
 
-    short, whole = forked(lambda: case(True), 300), forked(lambda: case(False), 300)
-    assert len(short) == 7
+    short, whole = forked(lambda: case(True), 600), forked(lambda: case(False), 600)
+    assert len(short) == cases
     assert short == whole

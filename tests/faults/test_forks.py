@@ -7,7 +7,7 @@ import resource
 import signal
 
 import pytest
-from faults.forks import CaseFailed, at_once, forked
+from faults.forks import CaseFailed, at_once, claims, forked
 
 
 def test_a_case_answers_and_changes_nothing_here() -> None:
@@ -38,3 +38,9 @@ def test_a_case_may_use_so_much_of_the_processor_counted_from_its_fork() -> None
 
 def test_cases_side_by_side_answer_in_order() -> None:
     assert at_once([lambda n=n: n * n for n in range(3)]) == [0, 1, 4]
+
+
+def test_numbered_work_is_done_once_by_whoever_comes_first() -> None:
+    with claims() as shared:
+        found = at_once([lambda: [number for number in range(50) if shared.take(number)]] * 2)
+    assert sorted(found[0] + found[1]) == list(range(50))

@@ -85,6 +85,6 @@ def test_a_thread_that_breaks_is_told() -> None:
 )
 def test_whoever_is_faster(warm: World, plan: str) -> None:
     race, schedule = races.read(plan)
-    verdict = forked(lambda: races.run(warm, race, schedule)[0])
+    verdict = forked(lambda: races.run(warm, race, schedule).verdict)
     assert (verdict.plan, verdict.wrong) == (plan, ())
     assert race is RACES[race.name]

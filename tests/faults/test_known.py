@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from faults import snapshot
-from faults.known import Future, Trail
+from faults.known import Future, Trail, future_of
+from faults.watch import Watch
 
 STATE = ("dynamodb", "tables", "deployments/DEPLOYMENT#benthic/STATE")
 
@@ -18,6 +19,7 @@ class Run:
     """As much of a world as a trail looks at."""
 
     account: snapshot.Snapshot = field(default_factory=dict)
+    watch: Watch = field(default_factory=lambda: Watch(frozenset({"reason"})))
     injector: Any = field(default_factory=lambda: SimpleNamespace(calls=[]))
     machines: Any = field(
         default_factory=lambda: SimpleNamespace(invoked=[], queue=[], counted=lambda name: 1)
@@ -30,7 +32,8 @@ class Run:
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     made = Run()
-    monkeypatch.setattr(snapshot, "take", lambda: made.account)
+    monkeypatch.setattr(snapshot, "services", lambda: ["dynamodb"])
+    monkeypatch.setattr(snapshot, "of_service", lambda *_, **__: made.account)
     return made
 
 
@@ -52,11 +55,28 @@ def test_a_mark_teaches_what_is_called_after_it(run: Run) -> None:
     after = frozenset({"lambda.rollback", "ecs.DeleteCluster"})
     assert known[second] == Future("FAILED", after)
     assert known[first] == Future("FAILED", after | {"lambda.task_cluster", "ecs.CreateCluster"})
-    # and with a fault that lasts, only what it did not touch
-    assert set(trail.taught("FAILED", frozenset({"ecs.CreateCluster"}))) == {second}
-    assert trail.taught("FAILED", frozenset({"ecs.DeleteCluster"})) == {}
+    # and with a fault that lasts, all to those who have the same one; what it did not touch, to everybody
+    made = frozenset({("ecs.CreateCluster", "denied**")})
+    known = trail.taught("FAILED", made)
+    assert future_of(known, first, made) == Future(
+        "FAILED", after | {"lambda.task_cluster", "ecs.CreateCluster"}
+    )
+    assert [future_of(known, one, frozenset()) is None for one in (first, second)] == [True, False]
+    other = frozenset({("ecs.CreateCluster", "throttle**")})
+    assert [future_of(known, one, other) is None for one in (first, second)] == [True, False]
     # and what it was spared counts as called
-    assert trail.taught("FAILED", frozenset({"sqs.DeleteQueue"}), frozenset({"sqs.DeleteQueue"})) == {}
+    spared = frozenset({("sqs.DeleteQueue", "lost**")})
+    known = trail.taught("FAILED", spared, frozenset({"sqs.DeleteQueue"}))
+    assert [future_of(known, one, frozenset()) for one in (first, second)] == [None, None]
+
+
+def test_a_future_with_a_call_is_not_that_of_who_meets_a_fault_there(run: Run) -> None:
+    trail: Any = Trail(run)
+    mark = entered(run, trail, "rollback")
+    run.calls("ecs.DeleteCluster")
+    known = trail.taught("FAILED", frozenset())
+    assert future_of(known, mark, frozenset({("ecs.DeleteCluster", "denied**")})) is None
+    assert future_of(known, mark, frozenset({("ecs.CreateCluster", "denied**")})) is not None
 
 
 @pytest.mark.parametrize(
@@ -73,6 +93,7 @@ def test_a_mark_is_the_account_without_its_reasons(run: Run, change: Any, same: 
     run.account[STATE] = {"status": "ROLLING_BACK", "reason": "denied"}
     before = entered(run, Trail(run), "rollback", {"generation": 1})
     change(run)
+    run.watch.changed("dynamodb")
     after = entered(run, Trail(run), "rollback", {"generation": 1})
     assert (before == after) is same
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
-from faults import machines
+from faults import kinds, machines
 from faults.clock import VirtualClock, virtual_time
 from faults.fleet import Fleet
-from faults.injector import Injector, injecting
+from faults.injector import Call, Injector, injecting
 from faults.kinds import FunctionDied
 from faults.lean import lean
 from faults.machines import ExecutionDied, Machines
+from faults.watch import Watch
 from rest_world import CONTEXT, ROOT, Reply, event, load_app, reply
 from shoal_local.names import backend
 
@@ -27,6 +29,8 @@ MODEL = "s3://shoal-data/models/reef.onnx"
 NEIGHBOUR = "neighbour"
 PASSING_READS = 2
 """How many reads still show a passing state (DRAINING and the like)."""
+_REASONS = frozenset({"reason", "outcome_reason"})
+"""Texts on which nothing is decided: no mark shows them."""
 SERVICES = (
     "autoscaling", "dynamodb", "ec2", "ecs", "elbv2", "events", "iam", "logs", "s3", "sesv2", "sqs", "ssm",
     "stepfunctions", "cloudwatch", "resourcegroupstaggingapi",
@@ -39,6 +43,7 @@ class World:
     clock: VirtualClock
     machines: Machines
     fleet: Fleet
+    watch: Watch
 
     def request(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -95,6 +100,10 @@ class World:
             client("ecs").describe_clusters(clusters=["none"])
             client("ecs").describe_capacity_providers()
             client("autoscaling").describe_auto_scaling_groups()
+
+
+def _seen(watch: Watch, call: Call) -> None:
+    (watch.read if kinds.is_read(call.name.partition(".")[2]) else watch.changed)(call.service)
 
 
 def _halted() -> list[str]:
@@ -158,7 +167,9 @@ def world() -> Iterator[World]:
             client("ecs", attempts=1)
             _environment(patched, _furnish())
             settings.cache_clear()
-            built = World(injector, clock, made, Fleet())
+            watch = Watch(_REASONS)
+            injector.reached = functools.partial(_seen, watch)
+            built = World(injector, clock, made, Fleet(watch=watch), watch)
             clock.ticked = built.fleet.tick
             injector.now = lambda: clock.passed
             answer = built.ask("POST", "/deploy", specification(NEIGHBOUR))
