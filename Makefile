@@ -50,11 +50,11 @@ long: $(STAMP) $(SAM_STAMP) ## the tests that take minutes, and what they say of
 grants: $(STAMP) ## of the clouds of the last `make long`: calls denied, grants unused, grants that no call needs
 	@PYTHONPATH=tests $(BIN)/python tests/grants_used.py $(REPORTS)
 
-campaign: $(STAMP) ## the long proofs (FULL=1 for every case, SEED=n to repeat a sample, PLAN=... for one case)
+campaign: $(STAMP) ## the long proofs (WHOLE=1, FULL=1 for more cases, SEED=n to repeat a sample, PLAN=... for one case)
 ifdef PLAN
 	@PYTHONPATH=tests $(BIN)/python -m campaign '$(PLAN)'
 else
-	@FULL=$(FULL) SEED=$(SEED) PART="$(PART)" JOBS=$(JOBS) WRITE=$(WRITE) PYTHONPATH=tests $(BIN)/python -m campaign
+	@FULL=$(FULL) WHOLE=$(WHOLE) SEED=$(SEED) PART="$(PART)" JOBS=$(JOBS) WRITE=$(WRITE) PYTHONPATH=tests $(BIN)/python -m campaign
 	@FULL=$(FULL) SEED=$(SEED) $(BIN)/python -m pytest -n 2 -rP $(CAMPAIGN)
 endif
 

@@ -1,4 +1,4 @@
-"""``make campaign``: every fault the campaign knows, or one plan. Ends with 1 when a promise was broken."""
+"""``make campaign``: the faults the campaign knows, or one plan. Ends with 1 when a promise was broken."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from campaign.parts import (
     shortest,
     singles,
 )
-from campaign.sampling import FULL, SEED
+from campaign.sampling import FULL, SEED, WHOLE
 from campaign.table import Bugs, Origin, Table
 from faults.cases import Verdict
 from faults.scenarios import SCENARIOS
@@ -33,16 +33,16 @@ _SHOWN = 20
 def parts() -> list[Part]:
     return [
         singles("deploy"),
-        singles("rollback", after="rollback", share=0.25),
-        singles("delete"),
-        singles("update"),
-        singles("update-rollback", after="rollback", share=0.5),
-        singles("revert"),
-        singles("stop", share=0.25),
-        singles("start", share=0.25),
-        singles("delete-stopped", share=0.1),
-        singles("deploy-host", share=0.25),
-        singles("delete-host", share=0.1),
+        singles("rollback", after="rollback", share=0.05, whole=0.25),
+        singles("delete", share=0.15),
+        singles("update", share=0.15),
+        singles("update-rollback", after="rollback", share=0.1, whole=0.5),
+        singles("revert", share=0.15),
+        singles("stop", share=0.1, whole=0.25),
+        singles("start", share=0.1, whole=0.25),
+        singles("delete-stopped", share=0.03, whole=0.1),
+        singles("deploy-host", share=0.05, whole=0.25),
+        singles("delete-host", share=0.03, whole=0.1),
         doubles_in_rollback(),
         doubles("delete", 2000 if FULL else 200),
         races(),
@@ -79,7 +79,7 @@ def _one(made: World, text: str) -> int:
 
 
 def _all(made: World) -> int:
-    print(f"SEED={SEED} FULL={int(FULL)}", flush=True)
+    print(f"SEED={SEED} WHOLE={int(WHOLE)} FULL={int(FULL)}", flush=True)
     table, failed, wanted, origin = Table(), 0, os.environ.get("PART", ""), here()
     for part in parts():
         if wanted in part.title:

@@ -11,6 +11,7 @@ from campaign.table import Origin, Table
 
 ROOT = Path(__file__).parents[2]
 PAGE, KEPT = ROOT / "docs" / "campaign.md", ROOT / "docs" / "campaign.json"
+README = ROOT / "README.md"
 BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
 _BUT_THE_TABLES = ("--", ".", ":!docs/campaign.*")
 
@@ -31,12 +32,18 @@ def _git(*arguments: str) -> str:
     return asked.stdout.strip()
 
 
-def keep(table: Table, titles: Iterable[str], page: Path = PAGE, kept: Path = KEPT) -> None:
-    """Put the parts that ran over those that were kept, and the tables of all between the page's markers."""
+def keep(
+    table: Table, titles: Iterable[str], page: Path = PAGE, kept: Path = KEPT, readme: Path = README
+) -> None:
+    """Put the parts that ran over those that were kept, and their tables between both pages' markers."""
     older = Table.model_validate_json(kept.read_text()) if kept.exists() else Table()
     whole = table.over(older, titles)
     kept.write_text(whole.model_dump_json(indent=1) + "\n")
-    text = page.read_text()
-    before, _, rest = text.partition(BEGIN)
+    _put(page, whole.lines())
+    _put(readme, whole.short())
+
+
+def _put(page: Path, lines: list[str]) -> None:
+    before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    page.write_text("\n".join([before + BEGIN, *whole.lines(), END + after]))
+    page.write_text("\n".join([before + BEGIN, *lines, END + after]))

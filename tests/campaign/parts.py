@@ -13,7 +13,7 @@ from campaign.bugs import BUGS, WITHOUT_FAULTS, Bug
 from campaign.crowd import run as run_crowd
 from campaign.life import EXAMPLES
 from campaign.life import run as run_life
-from campaign.sampling import FULL, SECOND, SEED, first_failures, one_of, seconds, single, some
+from campaign.sampling import FULL, SECOND, SEED, WHOLE, first_failures, lot, one_of, seconds, single, some
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
 from faults.explore import Level
@@ -21,14 +21,16 @@ from faults.forks import CaseFailed, Claims, at_once, claims, forked
 from faults.interleave import Schedule, one_preemption
 from faults.known import Known
 from faults.plans import Plan, parse
-from faults.races import RACES, Race, Raced
+from faults.races import RACES, Race, Raced, spelled
 from faults.races import read as read_race
 from faults.races import run as run_race
 from faults.world import World, workers
 
 _PART_SECONDS = 4 * 3600
-PAIRS = 500 if FULL else 101
+PAIRS = 500 if FULL else 101 if WHOLE else 20
 """Schedules with two preemptions for each race."""
+_ONCE = 1.0 if WHOLE else 0.4
+"""The share of the schedules with one."""
 _MARGIN = 1.3
 """Sampling by lot draws about as many as asked for; this much more makes it at least as many."""
 
@@ -41,9 +43,13 @@ class Part:
     run: Callable[[World], list[Verdict]]
 
 
-def singles(name: str, after: str = "", share: float = 1.0) -> Part:
-    """Every call and every function of a scenario, every kind; or a share of them, from a function on."""
-    level = Level(single if share == 1.0 or FULL else some(single, share), after)
+def singles(name: str, after: str = "", share: float = 1.0, whole: float = 1.0) -> Part:
+    """Every call and every function of a scenario, every kind; or a share of them, from a function on.
+
+    ``whole``: the share of a run that takes longer than a quarter of an hour; ``FULL=1`` takes all.
+    """
+    wanted = 1.0 if FULL else whole if WHOLE else share
+    level = Level(single if wanted == 1.0 else some(single, wanted), after)
     return Part(f"single faults, {name}", lambda world: _explored(world, name, lambda _: (level,)))
 
 
@@ -121,7 +127,7 @@ def _parts_of(plan: Plan, count: int) -> Iterator[Plan]:
 
 
 def races() -> Part:
-    """Every schedule with one preemption, and a sample with two."""
+    """Every schedule with one preemption, or a share of them, and a sample with two."""
     return Part("interleavings", _raced)
 
 
@@ -133,6 +139,7 @@ def _raced(world: World) -> list[Verdict]:
         choices[race.name] = plain.choices
         found.append(plain.verdict)
     once = [(race, one) for race in RACES.values() for one in one_preemption(choices[race.name])]
+    once = [(race, one) for race, one in once if lot(spelled(race, one)) < _ONCE]
     twice = [(race, _two(race.name, choices[race.name], n)) for race in RACES.values() for n in range(PAIRS)]
     return found + _spread(world, [*once, *dict.fromkeys(twice)])
 

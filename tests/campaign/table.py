@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from campaign.sampling import FULL, SEED
+from campaign.sampling import FULL, SEED, WHOLE
 from faults.cases import Verdict
 from faults.kinds import split
 from faults.plans import parse
@@ -41,10 +41,15 @@ class Row(BaseModel):
         return [f"{count:,}" for count in self.model_dump().values()]
 
 
+_ALL = "**all cases**"
+"""A double fault is one of them, and counts with both of its kinds; a race or a life has no kind."""
+
+
 class Origin(BaseModel):
     """Where figures come from; ``seconds`` of the processor."""
 
     seed: str = SEED
+    whole: bool = WHOLE
     full: bool = FULL
     day: str = ""
     version: str = ""
@@ -54,7 +59,8 @@ class Origin(BaseModel):
         return self.model_copy(update={"seconds": round(seconds)})
 
     def cells(self) -> list[str]:
-        return [self.seed + (", FULL" if self.full else ""), self.day, self.version, f"{self.seconds:,}"]
+        kind = "FULL" if self.full else "WHOLE" if self.whole else ""
+        return [", ".join(filter(None, (self.seed, kind))), self.day, self.version, f"{self.seconds:,}"]
 
 
 class Part(BaseModel):
@@ -104,10 +110,24 @@ class Table(BaseModel):
         told = _table("part", columns, rows | {"**all**": [*whole, "", "", "", f"{seconds:,}"]})
         return [*told, "", *self._by_kind(), "", self._ended(), *(_told_bugs(self.bugs) if self.bugs else [])]
 
+    def short(self) -> list[str]:
+        """The kinds of fault however long they last, the most frequent first, and all cases (markdown)."""
+        sums: dict[str, Row] = {}
+        for kind, row in self._kinds().items():
+            name = kind.partition(", ")[0]
+            sums[name] = _total((row, sums.get(name, Row())))
+        ordered = sorted(sums.items(), key=lambda one: -one[1].cases)
+        whole = _total(part.row for part in self.parts.values())
+        return _table(
+            "kind of fault", _COUNTS, {name: row.cells() for name, row in [*ordered, (_ALL, whole)]}
+        )
+
     def _by_kind(self) -> list[str]:
+        return _table("kind of fault", _COUNTS, {kind: row.cells() for kind, row in self._kinds().items()})
+
+    def _kinds(self) -> dict[str, Row]:
         names = sorted({kind for part in self.parts.values() for kind in part.kinds})
-        sums = {kind: _total(part.kinds.get(kind, Row()) for part in self.parts.values()) for kind in names}
-        return _table("kind of fault", _COUNTS, {kind: row.cells() for kind, row in sums.items()})
+        return {kind: _total(part.kinds.get(kind, Row()) for part in self.parts.values()) for kind in names}
 
     def _ended(self) -> str:
         ends = sum((Counter(part.outcomes) for part in self.parts.values()), Counter[str]())

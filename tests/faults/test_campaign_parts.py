@@ -61,7 +61,8 @@ def test_a_call_meets_every_kind_and_a_read_is_also_behind() -> None:
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     made = tmp_path / "page.md"
-    made.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    for one in (made, made.with_name("readme.md")):
+        one.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     return made
 
 
@@ -72,7 +73,7 @@ def run_and_keep(page: Path, title: str, seed: str, *verdicts: Verdict, bugs: Bu
     table = Table(bugs=bugs)
     if title:
         table.add(title, verdicts, Origin(seed=seed, day="2026-11-26", version=f"c{seed}", seconds=7))
-    keep(table, TITLES, page, page.with_suffix(".json"))
+    keep(table, TITLES, page, page.with_suffix(".json"), page.with_name("readme.md"))
     return page.read_text()
 
 
@@ -102,6 +103,21 @@ def test_parts_that_were_run_apart_stand_together_and_the_last_run_counts(page: 
     ):
         assert line in last.splitlines()
     assert last.index("single faults, deploy") < last.index("fifty at once")
+
+
+def test_the_readme_counts_a_kind_however_long_it_lasts(page: Path) -> None:
+    once, always = "deploy:ecs.CreateCluster#1:lost", "deploy:ecs.CreateCluster#1:lost**"
+    double = f"{once}+ecs.DeleteCluster#1:denied"
+    verdicts = (Verdict(once, "READY"), Verdict(always, "READY", ("leaked: x",)), Verdict(double, "FAILED"))
+    run_and_keep(page, "single faults, deploy", "1", *verdicts)
+    readme = page.with_name("readme.md").read_text().splitlines()
+    assert readme[:2] == ["before", BEGIN]
+    assert readme[4:8] == [
+        "| answer lost after success | 3 | 1 | 0 | 0 | 0 |",
+        "| denied | 1 | 0 | 0 | 0 | 0 |",
+        "| **all cases** | 3 | 1 | 0 | 0 | 0 |",
+        END,
+    ]
 
 
 def test_a_part_that_is_no_more_is_forgotten(page: Path) -> None:

@@ -35,6 +35,18 @@ def passes(payload: flow.Payload, count: int) -> None:
         flow.handler("deletion")(payload, None)
 
 
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_line_that_another_pass_struck_out_stays_away(gone: bool) -> None:
+    # Given two passes that read the same line, of which one strikes it out
+    payload = deleting("queue")
+    entry = ledger.entries("benthic")[0].model_copy(update={"gone": not gone})
+    ledger.remove("benthic", payload["generation"], entry)
+    # When the slower one notes what it saw
+    ledger.mark_gone("benthic", payload["generation"], entry, gone)
+    # Then
+    assert entry.kind not in [one.kind for one in ledger.entries("benthic")]
+
+
 def test_a_refusal_is_left_with_its_reason_its_cost_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
     payload = deleting()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -79,10 +80,16 @@ def tuned(context: Context, entry: Entry, fingerprint: str, actor: str = _NOBODY
 
 
 def mark_gone(deployment: str, generation: int, entry: Entry, gone: bool) -> Entry:
-    """Note whether this pass of a teardown found it absent; a second one must confirm it."""
-    return (
-        entry if entry.gone is gone else _put(deployment, generation, entry.model_copy(update={"gone": gone}))
-    )
+    """Note whether this pass of a teardown found it absent; a second one must confirm it.
+
+    A line that another pass struck out meanwhile stays away.
+    """
+    if entry.gone is gone:
+        return entry
+    noted = table.update(_key(deployment, entry), {"gone": gone}, "attribute_exists(pk)")
+    with contextlib.suppress(table.ConditionFailed):
+        table.write_fenced(deployment, generation, noted)
+    return entry.model_copy(update={"gone": gone})
 
 
 def remove(deployment: str, generation: int, entry: Entry, actor: str = _NOBODY) -> None:
