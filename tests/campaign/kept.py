@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PAGE, KEPT = ROOT / "docs" / "campaign.md", ROOT / "docs" / "campaign.json"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- campaign -->", "<!-- /campaign -->"
-_BUT_THE_TABLES = ("--", ".", ":!docs/campaign.*")
+_BUT_THE_TABLES = ("--", ".", ":!docs/campaign.*", ":!README.md")
 
 
 def here() -> Origin:
