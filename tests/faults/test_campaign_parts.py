@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from campaign import parts
 from campaign.bugs import BUGS, Bug
 from campaign.kept import BEGIN, END, here, keep
 from campaign.sampling import lot, one_of, single, some
@@ -56,6 +58,24 @@ def test_a_call_meets_every_kind_and_a_read_is_also_behind() -> None:
     assert "denied**" not in single("ecs.CreateCluster", 2, ())
     assert one_of(("denied",), 1.0)("lambda.rollback", 1, ()) == []
     assert some(single, 0.0)("ecs.CreateCluster", 1, ()) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "shown"),
+    [
+        ("deploy:sqs.CreateQueue#1:lost+sqs.DeleteQueue#1:denied", "deploy:sqs.DeleteQueue#1:denied"),
+        ("race:two-rollbacks@25.0,46.0", "race:two-rollbacks@46.0"),
+        ("race:two-rollbacks@25.0,47.0", "race:two-rollbacks@25.0,47.0"),
+    ],
+)
+def test_the_shortest_plan_that_still_breaks_the_promise_is_told(
+    monkeypatch: pytest.MonkeyPatch, broken: str, shown: str
+) -> None:
+    bad = {"deploy:sqs.DeleteQueue#1:denied", "race:two-rollbacks@46.0"}
+    told: Any = lambda _, plan: Verdict(plan, "FAILED", ("leaked: x",) if plan in bad else ())  # noqa: E731
+    monkeypatch.setattr(parts, "replay", told)
+    found = parts.shortest(cast(Any, None), Verdict(broken, "FAILED", ("leaked: x",)))
+    assert found == f"make campaign PLAN='{shown}'"
 
 
 @pytest.fixture
