@@ -76,7 +76,7 @@ def doubles(name: str, wanted: int) -> Part:
 
 
 _FIRSTS = (1.0, 1.0) if FULL else (0.5, 0.25)
-_SECONDS = (0.25, 0.05) if FULL else (0.09, 0.01)
+_SECONDS = (0.25, 0.05) if FULL else (0.03, 0.0035)
 """A rollback makes some 50 calls after a fault that is over, and hundreds under one that lasts."""
 
 
