@@ -52,7 +52,7 @@ class Stage:
     before: Snapshot = field(default_factory=dict)
     golden: str = ""
     escape: Callable[[Callable[[], list[str]]], list[str]] = lambda way: way()
-    """Goes the way out of what was not finished, or knows where it ends."""
+    """Carries the last deletion out, or knows how it ends."""
 
     def prepare(self) -> None:
         self.world.injector.end()
@@ -132,11 +132,9 @@ class Stage:
         An update that could not be undone must be undone first, by the rollback that its status asks for.
         """
         self.world.fleet.broken = ""
-        return self.escape(lambda: self._gone_out(status))
-
-    def _gone_out(self, status: str) -> list[str]:
         wrong = self._back_to_good() if status == _NOT_RETURNED else []
-        return wrong + self._deleted(status)
+        # only the deletion may be cut: what was wrong before it stays told
+        return wrong + self.escape(lambda: self._deleted(status))
 
     def _back_to_good(self) -> list[str]:
         from shoal.deployments import store
