@@ -17,7 +17,7 @@ from campaign.sampling import FULL, SECOND, SEED, WHOLE, first_failures, lot, on
 from faults import cases, explore, scenarios
 from faults.cases import Verdict
 from faults.explore import Level
-from faults.forks import CaseFailed, Claims, at_once, claims, forked
+from faults.forks import CaseFailed, Claims, forked, shared_out
 from faults.interleave import Schedule, one_preemption
 from faults.known import Known
 from faults.plans import Plan, parse
@@ -171,9 +171,7 @@ def _spread(world: World, cases: list[tuple[Race, Schedule]]) -> list[Verdict]:
             verdicts.append(raced.verdict)
         return verdicts
 
-    with claims() as shared:
-        found = at_once([functools.partial(work, shared)] * workers(), _PART_SECONDS)
-    return sorted((verdict for one in found for verdict in one), key=lambda verdict: verdict.plan)
+    return sorted(shared_out(work, workers(), _PART_SECONDS), key=lambda verdict: verdict.plan)
 
 
 def crowd() -> Part:
@@ -212,9 +210,7 @@ def hunt(world: World) -> list[Caught]:
     def work(shared: Claims) -> list[Caught]:
         return [_hunted(world, bug, goldens) for number, bug in enumerate(BUGS) if shared.take(number)]
 
-    with claims() as shared:
-        found = at_once([functools.partial(work, shared)] * workers(), _PART_SECONDS)
-    return sorted((caught for one in found for caught in one), key=lambda caught: caught.bug)
+    return sorted(shared_out(work, workers(), _PART_SECONDS), key=lambda caught: caught.bug)
 
 
 def _hunted(world: World, bug: Bug, goldens: dict[str, str]) -> Caught:

@@ -19,13 +19,12 @@ from faults.forks import (
     CASE_SECONDS,
     CaseFailed,
     Claims,
-    at_once,
     bound,
-    claims,
     collect,
     finish,
     fork,
     forked,
+    shared_out,
 )
 from faults.injector import Call
 from faults.known import Converged, Failures, Future, Known, Lasting, Trail, future_of, way_out
@@ -256,10 +255,11 @@ class Explorer:
 
 def explore(stage: Stage, golden: Golden, levels: tuple[Level, ...], processes: int) -> list[Verdict]:
     """The cases of a scenario over some processes: each takes the next call that none has taken."""
-    with claims() as shared:
-        explorers = [Explorer(stage, golden, levels, shared) for _ in range(processes)]
-        found = at_once([explorer.run for explorer in explorers], _EXPLORER_SECONDS)
-    return sorted((verdict for verdicts in found for verdict in verdicts), key=lambda one: one.plan)
+
+    def work(shared: Claims) -> list[Verdict]:
+        return Explorer(stage, golden, levels, shared).run()
+
+    return sorted(shared_out(work, processes, _EXPLORER_SECONDS), key=lambda one: one.plan)
 
 
 def prepared(world: Any, scenario: Any) -> tuple[Stage, Golden]:

@@ -7,7 +7,7 @@ import resource
 import signal
 
 import pytest
-from faults.forks import CaseFailed, at_once, claims, forked
+from faults.forks import CaseFailed, at_once, forked, shared_out
 
 
 def test_a_case_answers_and_changes_nothing_here() -> None:
@@ -41,6 +41,5 @@ def test_cases_side_by_side_answer_in_order() -> None:
 
 
 def test_numbered_work_is_done_once_by_whoever_comes_first() -> None:
-    with claims() as shared:
-        found = at_once([lambda: [number for number in range(50) if shared.take(number)]] * 2)
-    assert sorted(found[0] + found[1]) == list(range(50))
+    found = shared_out(lambda shared: [number for number in range(50) if shared.take(number)], 2, 60)
+    assert sorted(found) == list(range(50))
